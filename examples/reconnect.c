@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client that outlives its servers: one is killed without warning, the next
+ * takes over the name that was left behind, and the client goes on.
+ */
+#include "pair.h"
+
+#include <inttypes.h>
+
+#define NAME "example-reconnect"
+
+static struct skyipc_server *server;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	skyipc_server_shutdown(server);
+}
+
+static int32_t who(struct skyipc_call *call, void *arg)
+{
+	(void)arg;
+	call->out[0] = (uint64_t)getpid();
+	return 0;
+}
+
+/* The server's process. SIGTERM is blocked until there is a server. */
+static int serve(const sigset_t *before)
+{
+	struct skyipc_server_attr attr = SKYIPC_SERVER_ATTR_INIT;
+	struct sigaction sa = { .sa_handler = on_term };
+	int err;
+
+	attr.handler = who;
+	err = skyipc_server_create(NAME, &attr, &server);
+	if (err)
+		return complain(NAME, err);
+	sigaction(SIGTERM, &sa, NULL);
+	sigprocmask(SIG_SETMASK, before, NULL);
+	err = skyipc_server_run(server);
+	if (err)
+		complain("run", err);
+	skyipc_server_destroy(server);
+	return err ? 1 : 0;
+}
+
+static pid_t start_server(void)
+{
+	sigset_t term, before;
+	pid_t pid;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &before);
+	pid = fork();
+	if (pid == 0)
+		exit(serve(&before));
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		perror("fork");
+	return pid;
+}
+
+static int call_who(struct skyipc_conn *conn, pid_t *pid)
+{
+	uint64_t out[SKYIPC_WORDS];
+	int err = skyipc_call(conn, 0, NULL, out, NULL, SKYIPC_DEFAULT);
+
+	if (!err)
+		*pid = (pid_t)out[0];
+	return err;
+}
+
+/*
+ * -EPIPE: the call was not made, so it can be made again. -ECONNRESET: it may
+ * have been; only the program can know whether twice is once too often.
+ */
+static int call_again(struct skyipc_conn **conn, pid_t *pid)
+{
+	int err = call_who(*conn, pid);
+
+	if (err != -EPIPE && err != -ECONNRESET)
+		return err;
+	printf("the server is gone; connecting again\n");
+	skyipc_close(*conn);
+	*conn = NULL;
+	err = connect_to(NAME, conn);
+	return err ? err : call_who(*conn, pid);
+}
+
+int main(void)
+{
+	struct skyipc_conn *conn;
+	pid_t first, second, answered = 0;
+	int err;
+
+	first = start_server();
+	if (first < 0)
+		return 1;
+	err = connect_to(NAME, &conn);
+	if (!err)
+		err = call_who(conn, &answered);
+	if (err || answered != first) {
+		kill(first, SIGKILL);
+		return complain("first server", err);
+	}
+	printf("the first server answers\n");
+
+	kill(first, SIGKILL);
+	reap(first);
+	second = start_server();
+	if (second < 0)
+		return 1;
+	err = call_again(&conn, &answered);
+	if (err || answered != second) {
+		kill(second, SIGKILL);
+		return complain("second server", err);
+	}
+	printf("the second server answers\n");
+	skyipc_close(conn);
+
+	kill(second, SIGTERM);
+	return reap(second);
+}
