@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+#
+# skybench, with every peer whose library is here. A missing one is left out
+# and skybench says at run time which package would bring it.
+
+bench_srcs := $(sort $(wildcard bench/*.c))
+bench_libs := -lrt -lm
+bench_def  := -Ibench
+
+# $(call header,FILE,FLAGS): 1 if the compiler finds it. Packages without a
+# pkg-config file are found so.
+header = $(shell printf '\043include <%s>\n' $(1) | \
+	$(CC) $(2) -E -xc - >/dev/null 2>&1 && echo 1)
+
+# $(call bench_peer,HAVE,1 or empty,SOURCE,FLAGS,LIBRARIES)
+define bench_peer_
+ifeq ($(2),1)
+bench_def  += -D$(1) $(4)
+bench_libs += $(5)
+else
+bench_srcs := $$(filter-out $(3),$$(bench_srcs))
+endif
+endef
+bench_peer = $(eval $(call bench_peer_,$(1),$(strip $(2)),$(3),$(4),$(5)))
+
+pkg_flags = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
+
+# The C binding lies in a folder with its version; a newer one is preferred.
+iox_dir := $(lastword $(sort $(wildcard $(foreach d,/usr/include /usr/local/include,\
+	$(d)/iceoryx/v2*))))
+# Its header is C++ at heart; -isystem keeps our warnings out of it.
+iox_flags := $(if $(iox_dir),-isystem $(iox_dir))
+
+$(call bench_peer,HAVE_LIBQB,$(call have,libqb),bench/peer_libqb.c,\
+	$(call pkg_flags,--cflags,libqb),$(call pkg_flags,--libs,libqb))
+$(call bench_peer,HAVE_ZEROMQ,$(call have,libzmq),bench/peer_zeromq.c,\
+	$(call pkg_flags,--cflags,libzmq),$(call pkg_flags,--libs,libzmq))
+$(call bench_peer,HAVE_NNG,$(call header,nng/nng.h),bench/peer_nng.c,,-lnng)
+$(call bench_peer,HAVE_ICEORYX,$(call header,iceoryx_binding_c/client.h,$(iox_flags)),\
+	bench/peer_iceoryx.c,$(iox_flags),-liceoryx_binding_c)
+$(call bench_peer,HAVE_LIBCRYPTO,$(call have,libcrypto),bench/kv_crypto.c,\
+	$(call pkg_flags,--cflags,libcrypto),$(call pkg_flags,--libs,libcrypto))
+
+$(call program,bench/skybench,$(bench_srcs),$(bench_libs),$(bench_def))
+
+skybench := $(O)/bench/skybench
+
+.PHONY: demo bench
+demo: $(skybench)
+	$(Q)$(skybench) kv
+
+bench: $(skybench)
+	$(Q)$(skybench) rtt --peer all --placement cross-cpu --size 8 \
+		--json $(O)/bench-rtt.json
+	@echo
+	@echo 'rows in $(O)/bench-rtt.json'

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "bench.h"
+#include "clock.h"
+#include "env.h"
+#include "place.h"
+#include "report.h"
+#include "util.h"
+
+static const struct {
+	const char *name;
+	int (*fn)(const struct options *o);
+} questions[] = {
+	{ "rtt", cmd_rtt },
+	{ "async", cmd_async },
+	{ "throughput", cmd_throughput },
+	{ "idle", cmd_idle },
+	{ "openloop", cmd_openloop },
+	{ "kv", cmd_kv },
+};
+
+#define NQUESTIONS (sizeof(questions) / sizeof(questions[0]))
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	size_t q = 0;
+	int bad;
+
+	options_read(&o, argc, argv);
+	while (q < NQUESTIONS && strcmp(questions[q].name, o.bench))
+		q++;
+	if (q == NQUESTIONS)
+		dief(2, "%s: no such question (see --help)", o.bench);
+	if (place_init(o.cpus))
+		return 2;
+	report_open(&o);
+	env_init();
+	clock_calibrate();
+	run_signals();
+	bad = questions[q].fn(&o);
+	bad |= report_close();
+	return bad ? 1 : 0;
+}

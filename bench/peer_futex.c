@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The textbook ping-pong over two words in shared memory: whoever waits goes
+ * to sleep with FUTEX_WAIT at once, whoever writes wakes with FUTEX_WAKE. The
+ * payload lies beside the words.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "peer.h"
+
+struct futex_chan {
+	_Alignas(64) _Atomic uint32_t ask;
+	_Alignas(64) _Atomic uint32_t answer;
+	_Alignas(4096) unsigned char data[];
+};
+
+struct futex_conn {
+	struct futex_chan *chan;
+	struct run *run;
+	uint32_t serial;
+	unsigned char *buf;
+	size_t size;
+};
+
+static size_t chan_len(const struct run *run)
+{
+	return sizeof(struct futex_chan) +
+	       ((run->cfg.size + 4095) & ~(size_t)4095);
+}
+
+static struct futex_chan *chan(struct run *run, unsigned client)
+{
+	return (struct futex_chan *)((unsigned char *)run->mem +
+				     client * chan_len(run));
+}
+
+static int futex_setup(struct run *run)
+{
+	return run_shared(run, run->cfg.clients * chan_len(run)) ? PEER_OK
+								 : PEER_FAILED;
+}
+
+static void await(_Atomic uint32_t *word, uint32_t old)
+{
+	while (atomic_load_explicit(word, memory_order_acquire) == old)
+		syscall(SYS_futex, word, FUTEX_WAIT, old, NULL, NULL, 0);
+}
+
+static void tell(_Atomic uint32_t *word, uint32_t now)
+{
+	atomic_store_explicit(word, now, memory_order_release);
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static int futex_serve(struct run *run, unsigned client)
+{
+	struct futex_chan *c = chan(run, client);
+
+	run_ready(run);
+	for (uint32_t n = 0; !run_stopping(run); n++) {
+		await(&c->ask, n);
+		if (run->cfg.server_reads)
+			payload_touch(c->data, run->cfg.size);
+		tell(&c->answer, n + 1);
+	}
+	return PEER_OK;
+}
+
+static void *futex_open(struct run *run, unsigned client)
+{
+	struct futex_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->chan = chan(run, client);
+	c->run = run;
+	c->size = run->cfg.size;
+	c->buf = run_private(run, c->size);
+	return c->buf ? c : NULL;
+}
+
+static int futex_call(void *conn)
+{
+	struct futex_conn *c = conn;
+	uint32_t n = c->serial++;
+
+	payload_stamp(c->buf, c->size, c->serial);
+	memcpy(c->chan->data, c->buf, c->size);
+	tell(&c->chan->ask, n + 1);
+	await(&c->chan->answer, n);
+	if (!payload_ok(c->chan->data, c->size, c->serial))
+		return run_fail(c->run, "wrong reply");
+	payload_touch(c->chan->data, c->size);
+	return 0;
+}
+
+const struct peer peer_futex = {
+	.name = "futex",
+	.mode = "blocking",
+	.copies = "1 (client into shared memory)",
+	.flags = PEER_THREADED,
+	.setup = futex_setup,
+	.serve = futex_serve,
+	.open = futex_open,
+	.call = futex_call,
+	.close = free,
+};

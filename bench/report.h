@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include "bench.h"
+#include "table.h"
+
+/** Open what the options name; before measuring, so that mistakes cost nothing.
+ */
+void report_open(const struct options *o);
+
+/** Where tables go: standard output, unless the JSON has it. */
+FILE *report_out(void);
+
+/** The environment, and what the numbers of this question mean. */
+void report_head(const struct options *o, const char *meaning);
+
+/** The line above a table. */
+void report_group(const struct group *g);
+
+/** Latency columns: names in the first row, then those of a row. */
+void report_latency_head(struct table *t);
+void report_latency(struct table *t, const struct row *r);
+
+/** One JSON object for each measured row. */
+void report_json(const struct group *g);
+
+/** Returns non-zero if what was written is not on disk. */
+int report_close(void);
+
+/** The usual end of a question's group: table, JSON, picture, complaints. */
+int report_calls(struct group *g);
+
+#endif /* BENCH_REPORT_H */
