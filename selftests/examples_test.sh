@@ -1,0 +1,167 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Runs every example, checks what it prints, and that it leaves no name and no
+# process behind. One "ok NAME" or "not ok NAME" line each. $O is the build
+# folder, with the examples in it.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+bin=$(cd "${O:-build}/examples" 2>/dev/null && pwd) || {
+	echo 'not ok examples: not built (make programs)'
+	exit 1
+}
+
+# The path of a socket is short, so that of the directory must be.
+tmp=$(mktemp -d /tmp/skyipc-ex.XXXXXX) || exit 1
+server=
+cleanup()
+{
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+bad=0
+not_ok()
+{
+	echo "not ok $1: $2"
+	sed 's/^/    /' "$tmp/out"
+	bad=1
+}
+
+# Every process of an example inherits a lock, so that the last one frees it.
+locked()
+{
+	(flock 9 && exec timeout -k 5 60 "$@") 9>"$tmp/lock" </dev/null
+}
+
+left_behind()
+{
+	[ -z "$(ls -A "$SKYIPC_DIR")" ] || echo "names: $(ls "$SKYIPC_DIR")"
+	flock -w 5 "$tmp/lock" true || echo 'processes'
+}
+
+# check NAME EXIT-CODE: what is in $tmp/out against the expected lines on
+# standard input, of which each must be there, in this order.
+check()
+{
+	if [ "$2" = 77 ]; then
+		echo "ok $1 # skip $(tail -n 1 "$tmp/out")"
+		return
+	elif [ "$2" = 124 ]; then
+		not_ok "$1" 'timed out'
+		return
+	elif [ "$2" != 0 ]; then
+		not_ok "$1" "exit code $2"
+		return
+	fi
+	awk -v want="$(cat)" '
+		BEGIN { n = split(want, w, "\n"); i = 1 }
+		i <= n && $0 == w[i] { i++ }
+		END {
+			if (i > n) exit 0
+			print "expected: " w[i]
+			exit 1
+		}' "$tmp/out" >"$tmp/diff" || {
+		not_ok "$1" "$(cat "$tmp/diff")"
+		return
+	}
+	left=$(left_behind)
+	if [ -n "$left" ]; then
+		not_ok "$1" "left behind $left"
+	else
+		echo "ok $1"
+	fi
+}
+
+# expect NAME: runs it; standard input is what it must print.
+expect()
+{
+	ran="$ran $1"
+	locked "$bin/$1" >"$tmp/out" 2>&1
+	check "$1" $?
+}
+
+export SKYIPC_DIR="$tmp/run"
+mkdir -m 700 "$SKYIPC_DIR"
+ran='hello_server hello_client'
+
+# Two programs: the client waits for the name, and SIGTERM ends the server.
+locked "$bin/hello_server" greeter >"$tmp/out" 2>&1 &
+server=$!
+timeout -k 5 60 "$bin/hello_client" greeter 2 40 >"$tmp/client" 2>&1
+code=$?
+kill "$server"
+wait "$server"
+check hello_server $? <<-END
+	serving $SKYIPC_DIR/greeter
+	stopped
+END
+server=
+cp "$tmp/client" "$tmp/out"
+check hello_client $code <<-END
+	2 + 40 = 42
+END
+
+expect calculator <<-END
+	47 + 5 = 52
+	47 / 5 = 9, remainder 2
+	47 / 0: the server says: Numerical argument out of domain
+	operation 1: Function not implemented
+END
+expect long_message <<-END
+	sum: 499500
+	upper: IN PLACE
+	motto: call me
+	twice: start middle end.start middle end.
+	scattered: 'start ' 'middle '
+	too long: Message too long
+END
+expect pipeline <<-END
+	10000 calls, at most 32 at a time
+END
+expect pass_fds <<-END
+	board: 42 points
+	board handed out
+END
+expect event_loop <<-END
+	served 1000 calls
+END
+expect nested <<-END
+	3, 4, 5
+END
+expect peer <<-END
+	server: pid of the parent, uid mine
+	second connection: Operation not permitted
+END
+expect timeouts <<-END
+	10 ms for 100 ms of work: Connection timed out
+	10 s for three calls together: enough
+	what the connection was given: Connection timed out
+	stop while a handler runs: Connection timed out
+END
+expect reconnect <<-END
+	the first server answers
+	the server is gone; connecting again
+	the second server answers
+END
+expect statistics <<-END
+	1600 calls through shm, p50 known, p99 known
+	server example-statistics: pid of the parent, 1 worker, 1600 calls
+	listed: yes
+	transport shm: usable
+END
+
+# A new example must be run here, too.
+for f in examples/*.c; do
+	name=$(basename "$f" .c)
+	case " $ran " in
+	*" $name "*) ;;
+	*)
+		echo "not ok $name: not run by $0"
+		bad=1
+		;;
+	esac
+done
+exit $bad

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Every function that libskyipc exports is documented, used in an example, and
+# declared in the header; the manual pages have no warnings, and what they
+# refer to is there. Exits 0, 1, or 77 when mandoc is missing.
+set -eu
+cd "$(dirname "$0")/.."
+
+man=libskyipc/man
+bad=0
+
+not_ok()
+{
+	echo "not ok $*"
+	bad=1
+}
+
+if ! command -v mandoc >/dev/null; then
+	echo 'skip: mandoc is not installed (scripts/deps install check)'
+	exit 77
+fi
+
+functions=$(sed -n 's/^[[:space:]]*\(skyipc_[a-z_]*\);$/\1/p' \
+	libskyipc/libskyipc.map)
+[ -n "$functions" ] || not_ok 'libskyipc.map: no functions found'
+
+for f in $functions; do
+	[ -e "$man/$f.3" ] || not_ok "$f has no page"
+	grep -qw "$f" examples/*.c examples/*.h || not_ok "$f is in no example"
+	grep -q "[ *]$f(" libskyipc/include/skyipc.h ||
+		not_ok "$f is not in the header"
+	# the page that it leads to must list it and show how it is called
+	[ ! -e "$man/$f.3" ] ||
+		sed -n '/^\.Sh NAME/,/^\.Nd/p' "$man/$f.3" | grep -qw "$f" ||
+		not_ok "$f.3 does not name $f"
+	[ ! -e "$man/$f.3" ] || grep -Eq "^\.F[no] \"?$f( |\$)" "$man/$f.3" ||
+		not_ok "$f.3 does not have the synopsis of $f"
+done
+echo "ok $(echo "$functions" | wc -w) functions documented and used"
+
+for page in "$man"/*.[0-9]; do
+	# one that is an alias is read through the link
+	[ -e "$page" ] || not_ok "$page leads nowhere"
+	out=$(mandoc -T lint -W warning "$page" 2>&1) || not_ok "$page: $out"
+	[ -L "$page" ] ||
+		[ "$(head -n 1 "$page")" = '.\" SPDX-License-Identifier: MIT' ] ||
+		not_ok "$page: no licence"
+	for section in NAME SYNOPSIS DESCRIPTION EXAMPLES 'SEE ALSO'; do
+		case "$page:$section" in *.7:SYNOPSIS) continue ;; esac
+		grep -q "^\.Sh $section" "$page" ||
+			not_ok "$page: no section $section"
+	done
+done
+
+# references among our own pages
+sed -n 's/^\.Xr \(sky[a-z_]*\) \([0-9]\).*/\1.\2/p' "$man"/*.[0-9] | sort -u |
+	while read -r ref; do
+		[ -e "$man/$ref" ] || echo "$ref"
+	done >"${TMPDIR:-/tmp}/man_test.$$"
+while read -r ref; do
+	not_ok "a page refers to $ref, which is not there"
+done <"${TMPDIR:-/tmp}/man_test.$$"
+rm -f "${TMPDIR:-/tmp}/man_test.$$"
+
+[ $bad = 0 ] && echo 'ok manual pages'
+exit $bad
