@@ -170,6 +170,20 @@ static int gathered(struct skyipc_conn *conn)
 	return strcmp(first, "start ") || strcmp(second, "middle ");
 }
 
+/* Nothing long goes there, so the library must be told that some comes back. */
+static int asynchronous(struct skyipc_conn *conn)
+{
+	struct skyipc_msg req = { .op = OP_MOTTO, .flags = SKYIPC_LONG_REPLY };
+	struct skyipc_msg rep = { 0 };
+	int err, n;
+
+	err = skyipc_submit(conn, &req);
+	if (err)
+		return complain("submit", err);
+	n = skyipc_wait(conn, &rep, 1, 1, SKYIPC_SEC(10));
+	return check("asynchronous", n < 0 ? n : rep.result, &rep, "call me");
+}
+
 static int too_long(struct skyipc_conn *conn)
 {
 	static char data[65537 * 16];
@@ -195,7 +209,8 @@ static int client(void)
 	err = skyipc_connect(NAME, &attr, &conn);
 	if (err)
 		return complain(NAME, err);
-	ret = in_place(conn) || gathered(conn) || too_long(conn);
+	ret = in_place(conn) || gathered(conn) || asynchronous(conn) ||
+	      too_long(conn);
 	skyipc_close(conn);
 	return ret;
 }

@@ -116,6 +116,7 @@ expect long_message <<-END
 	motto: call me
 	twice: start middle end.start middle end.
 	scattered: 'start ' 'middle '
+	asynchronous: call me
 	too long: Message too long
 END
 expect pipeline <<-END
