@@ -69,11 +69,12 @@ static int from_outside(const char *transport)
 	return found == 1 && info.stats.calls == CALLS ? 0 : 1;
 }
 
+/* A plain name is a socket NAME.sock in the runtime directory. */
 static int count_name(const char *path, void *arg)
 {
-	size_t len = strlen(path), want = strlen("/" NAME);
+	const char *slash = strrchr(path, '/');
 
-	if (len >= want && strcmp(path + len - want, "/" NAME) == 0)
+	if (slash && strcmp(slash, "/" NAME ".sock") == 0)
 		++*(int *)arg;
 	return 0; /* anything else ends the listing */
 }

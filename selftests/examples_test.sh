@@ -95,7 +95,7 @@ code=$?
 kill "$server"
 wait "$server"
 check hello_server $? <<-END
-	serving $SKYIPC_DIR/greeter
+	serving $SKYIPC_DIR/greeter.sock
 	stopped
 END
 server=

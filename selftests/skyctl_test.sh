@@ -143,16 +143,16 @@ echo 'ok no answer'
 # names are bytes: of the socket, and of the program that serves it
 evil=$(printf 'e\033]0;x\007"\\\233\303\251')
 cp "$build/examples/hello_server" "$tmp/$evil"
-serve "$tmp/$evil" "$SKYIPC_DIR/$evil"
+serve "$tmp/$evil" "$SKYIPC_DIR/$evil.sock"
 ctl 0 list
 clean
 has '^e\\x1b\]0;x\\x07"\\\\\\x9b\\xc3\\xa9 +running '
 ctl 0 list --json
 clean
 json
-ctl 0 stat "$SKYIPC_DIR/$evil"
+ctl 0 stat "$SKYIPC_DIR/$evil.sock"
 clean
-ctl 0 stat --json "$SKYIPC_DIR/$evil"
+ctl 0 stat --json "$SKYIPC_DIR/$evil.sock"
 clean
 json
 ctl 1 stat "$SKYIPC_DIR/no-$evil"

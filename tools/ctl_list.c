@@ -72,11 +72,19 @@ static const char *state(const struct entry *e)
 	}
 }
 
-static const char *base_name(const char *path)
+/*
+ * What a program would connect to: a plain name is a socket NAME.sock in a
+ * runtime directory. @max: length of the name in the returned string.
+ */
+static const char *plain_name(const char *path, size_t *max)
 {
 	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
 
-	return slash ? slash + 1 : path;
+	*max = strlen(name);
+	if (*max > 5 && strcmp(name + *max - 5, ".sock") == 0)
+		*max -= 5;
+	return name;
 }
 
 static void print_conn(const struct skyipc_conn_info *c)
@@ -93,11 +101,11 @@ static void print_conn(const struct skyipc_conn_info *c)
 
 static void print_entry(const struct entry *e, int width)
 {
-	const char *base = base_name(e->path);
 	char name[512], comm[4 * sizeof(e->info.comm) + 1], path[1024];
-	size_t i;
+	size_t i, max;
+	const char *plain = plain_name(e->path, &max);
 
-	safe(name, sizeof(name), base, strlen(base));
+	safe(name, sizeof(name), plain, max);
 	safe(path, sizeof(path), e->path, strlen(e->path));
 	if (e->err) {
 		printf("%-*s  %-9s  %-7s  %-8s  %-15s  %-8s  %7s  %7s  %7s  "
@@ -150,11 +158,12 @@ static void print_listing(const struct listing *l)
 		return;
 	}
 	for (i = 0; i < l->n; i++) {
-		const char *base = base_name(l->entries[i].path);
+		size_t max;
+		const char *plain = plain_name(l->entries[i].path, &max);
 		char name[512];
 		int len;
 
-		len = (int)strlen(safe(name, sizeof(name), base, strlen(base)));
+		len = (int)strlen(safe(name, sizeof(name), plain, max));
 		if (len > width)
 			width = len < 40 ? len : 40;
 	}
@@ -188,9 +197,11 @@ static void json_listing(const struct listing *l)
 	json_open(&j, "servers", '[');
 	for (i = 0; i < l->n; i++) {
 		const struct entry *e = &l->entries[i];
+		size_t max;
+		const char *plain = plain_name(e->path, &max);
 
 		json_open(&j, NULL, '{');
-		json_str(&j, "name", base_name(e->path));
+		json_strn(&j, "name", plain, max);
 		json_str(&j, "path", e->path);
 		json_str(&j, "state", state(e));
 		if (e->err) {

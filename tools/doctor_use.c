@@ -60,6 +60,7 @@ void doctor_directory(struct doctor *d)
 {
 	char dir[PATH_MAX];
 	struct stat st;
+	bool in_tmp;
 
 	if (runtime_dir(dir, sizeof(dir))) {
 		doctor_say(d, VERDICT_FAIL, "directory", "set SKYIPC_DIR",
@@ -75,9 +76,11 @@ void doctor_directory(struct doctor *d)
 				   "%s: %s", dir, strerror(errno));
 		return;
 	}
-	if (!S_ISDIR(st.st_mode) &&
-	    !(S_ISLNK(st.st_mode) && stat(dir, &st) == 0 &&
-	      S_ISDIR(st.st_mode))) {
+	/* anybody can make things in /tmp, so the library is strict there */
+	in_tmp = strncmp(dir, "/tmp/skyipc-", 12) == 0;
+	if (S_ISLNK(st.st_mode) && !in_tmp && stat(dir, &st))
+		memset(&st, 0, sizeof(st));
+	if (!S_ISDIR(st.st_mode)) {
 		doctor_say(d, VERDICT_FAIL, "directory",
 			   "remove it, or set SKYIPC_DIR", "%s is no directory",
 			   dir);
@@ -93,6 +96,12 @@ void doctor_directory(struct doctor *d)
 			   "set SKYIPC_DIR to a directory of yours to run "
 			   "servers; clients need nothing",
 			   "%s cannot be written: %s", dir, strerror(errno));
+	else if (in_tmp && (st.st_uid != geteuid() || (st.st_mode & 0077)))
+		doctor_say(d, VERDICT_FAIL, "directory",
+			   "make it yours with mode 0700, or set SKYIPC_DIR",
+			   "%s: owner %s, mode %04o", dir,
+			   text_user(st.st_uid).s,
+			   (unsigned)st.st_mode & 07777);
 	else if (st.st_mode & (S_IWGRP | S_IWOTH))
 		doctor_say(d, VERDICT_WARN, "directory",
 			   "chmod go-w: whoever can write it can put other "
