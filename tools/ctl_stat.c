@@ -130,6 +130,13 @@ static const struct skyipc_stats *find_conn(const struct sample *s, uint64_t id,
 	return NULL;
 }
 
+/* Where no call was timed there is no latency, rather than one of 0. */
+static struct text text_latency(const struct row *r, double q)
+{
+	return r->hist.count ? text_ns(skyipc_hist_quantile(&r->hist, q))
+			     : (struct text){ "-" };
+}
+
 static void print_row(const struct options *o, const char *who,
 		      const struct row *r, const char *transport)
 {
@@ -142,11 +149,11 @@ static void print_row(const struct options *o, const char *who,
 				       : "-");
 	printf(" %6s %6s %6s %7s %7s %7s %7s %7s %6s %s\n",
 	       text_count(s->errors).s, text_bytes(s->bytes_in).s,
-	       text_bytes(s->bytes_out).s,
-	       text_ns(skyipc_hist_quantile(&r->hist, 0.5)).s,
-	       text_ns(skyipc_hist_quantile(&r->hist, 0.99)).s,
-	       text_ns(r->hist.max_ns).s, text_count(s->spins).s,
-	       text_count(s->parks).s, text_bytes(s->mem).s, transport);
+	       text_bytes(s->bytes_out).s, text_latency(r, 0.5).s,
+	       text_latency(r, 0.99).s,
+	       r->hist.count ? text_ns(r->hist.max_ns).s : "-",
+	       text_count(s->spins).s, text_count(s->parks).s,
+	       text_bytes(s->mem).s, transport);
 }
 
 static void print_sample(const struct options *o, const struct sample *s,
