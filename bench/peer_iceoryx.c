@@ -22,6 +22,7 @@
 #include "util.h"
 
 #include <iceoryx_binding_c/client.h>
+#include <iceoryx_binding_c/log.h>
 #include <iceoryx_binding_c/runtime.h>
 #include <iceoryx_binding_c/server.h>
 
@@ -186,6 +187,7 @@ static int iox_serve(struct run *run, unsigned client)
 
 	(void)client;
 	iox_name(run, -1, name, sizeof(name));
+	iox_set_loglevel(Iceoryx_LogLevel_Off);
 	iox_runtime_init(name);
 	iox_server_options_init(&options);
 	server = iox_server_init(&storage, "skybench", run->tag, "call",
@@ -240,6 +242,7 @@ static void *iox_open(struct run *run, unsigned client)
 	c->size = run->cfg.size;
 	c->buf = run_private(run, c->size);
 	iox_name(run, (int)client, name, sizeof(name));
+	iox_set_loglevel(Iceoryx_LogLevel_Off);
 	iox_runtime_init(name);
 	iox_client_options_init(&options);
 	c->client = iox_client_init(&c->storage, "skybench", run->tag, "call",
