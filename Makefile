@@ -3,7 +3,7 @@
 # skyipc. `make help` lists what can be made. One Makefile knows everything
 # (no recursion); each part says what it is made of in its build.mk.
 
-MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .DEFAULT_GOAL := all
@@ -22,12 +22,12 @@ INCLUDEDIR ?= $(PREFIX)/include
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
 DESTDIR    ?=
-ifneq ($(origin CC),command line)
-ifneq ($(origin CC),environment)
+ifeq ($(origin CC),default)
 CC         := gcc
 endif
+ifeq ($(origin CXX),default)
+CXX        := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
-CXX        ?= $(if $(findstring clang,$(CC)),clang++,g++)
 AR         ?= ar
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config

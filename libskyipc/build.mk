@@ -15,6 +15,19 @@ $(O)/%.pic.o: %.c $(O)/.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) $(lib_cflags) -fPIC -MMD -MP -c -o $@ $<
 
+# With named points at which tests kill a process: see src/point.h
+lib_points := $(patsubst %.c,$(O)/points/%.o,$(lib_srcs))
+all_objs += $(lib_points)
+
+$(O)/points/%.o: %.c $(O)/.flags
+	$(call say,CC POINT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -DSKY_TEST_POINTS $(ALLCFLAGS) $(lib_cflags) -MMD -MP -c -o $@ $<
+
+$(O)/points/libskyipc.a: $(lib_points)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 $(O)/libskyipc/libskyipc.a: $(lib_objs)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

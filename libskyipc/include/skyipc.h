@@ -75,14 +75,15 @@ typedef uint64_t skyipc_time;
  * @data:   request: the long part, or NULL. If it lies in the buffer that
  *          skyipc_buffer() gave, it is sent in place, otherwise it is copied
  *          once. Reply: the reply's long part, in place in shared memory; it
- *          stays valid until this thread next submits, calls, polls or waits
- *          on this connection. It belongs to the library.
+ *          stays valid until this thread next submits, calls, polls, waits or
+ *          asks for a buffer on this connection. It belongs to the library.
  * @len:    bytes at @data.
  * @fds:    request: descriptors to pass; they stay the caller's.
  *          Reply: set by the caller before the call to an array for received
  *          descriptors, or NULL; those received are the caller's to close.
  * @nfds:   request: how many. Reply: in: room in @fds; out: how many came.
  *          Descriptors without room are closed.
+ * @flags:  request: SKYIPC_LONG_REPLY or 0. Reply: 0.
  * @tag:    asynchronous calls: the caller's own value, handed back.
  * @result: asynchronous replies: 0, or the -errno that skyipc_call_msg() would
  *          have returned for this call.
@@ -96,8 +97,17 @@ struct skyipc_msg {
 	int *fds;
 	uint32_t nfds;
 	int32_t result;
+	uint32_t flags;
+	uint32_t reserved;
 	uint64_t tag;
 };
+
+/**
+ * A submitted call without a long part has no buffer, so the handler cannot
+ * give a long reply, unless this says that one is expected. skyipc_call_msg()
+ * and skyipc_callv() always expect one, skyipc_call() never.
+ */
+#define SKYIPC_LONG_REPLY 1u
 
 /* -------------------------------------------------------------- server -- */
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors that came over the socket and wait for the call they belong to.
+ * Not locked: the owner's lock covers it.
+ */
+#ifndef SKY_FDQ_H
+#define SKY_FDQ_H
+
+#include <stdint.h>
+
+struct fdq_entry;
+
+struct fdq {
+	struct fdq_entry *first;
+	unsigned total; /* descriptors in all entries */
+};
+
+/* Takes over the descriptors; on -ENOMEM they are closed. */
+int fdq_put(struct fdq *q, uint32_t chan, uint64_t pos, const int *fds,
+	    unsigned n);
+
+/*
+ * Take those of one call. Return: how many, and *@fds, the caller's to free
+ * with free(); -ENOENT: none have come.
+ */
+int fdq_take(struct fdq *q, uint32_t chan, uint64_t pos, int **fds);
+
+/* Close and free everything. */
+void fdq_clear(struct fdq *q);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shm_wait.c - a client waits for a reply
+ *
+ * URPC's question is whether to give up the processor. While the server runs
+ * on another CPU, spinning is cheapest for as long as parking and being woken
+ * would take; twice the average wait is a good bet, and a bounded one. If the
+ * server is on this very CPU, it cannot run until we leave: then yield first
+ * (one system call on either side instead of two, nobody needs to be woken),
+ * and park if that does not bring the reply.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "block.h"
+#include "clock.h"
+#include "futex.h"
+#include "shm_chan.h"
+#include "point.h"
+
+__thread void (*block_hook)(void);
+
+/* Yields in a row before parking, and when a yield was a bad idea. */
+#define YIELDS 4
+#define YIELD_SLOW_NS 200000u
+#define YIELD_SKIP 256
+
+/* While the server has not even started, ring again after 1 ms, 2 ms, ... */
+#define RING_AGAIN_MIN 1000000u
+#define RING_AGAIN_MAX 64000000u
+
+static void ring(struct shm_chan *ch)
+{
+	uint64_t one = 1;
+
+	point("client-ring");
+	stat_add(ch->base.stats.wakes, 1);
+	ch->rang = ch->pos;
+	/*
+	 * Fails only if the counter is full (the server knows already) or the
+	 * server is dead (the watch tells us).
+	 */
+	if (write(ch->base.conn->bell, &one, sizeof(one)) < 0)
+		return;
+}
+
+void shm_ring(struct shm_chan *ch)
+{
+	/* The exchange, so that one wake-up is asked for once. */
+	if (atomic_exchange(&ch->head->server.park, SHM_AWAKE) != SHM_AWAKE)
+		ring(ch);
+}
+
+/* From the watch thread, when the server has died. */
+void shm_wake(struct chan *base)
+{
+	struct shm_chan *ch = shm_of(base);
+
+	if (atomic_exchange(&ch->head->client.park, SHM_AWAKE) != SHM_AWAKE)
+		futex_wake_all(&ch->head->client.park);
+}
+
+static int is_here(struct shm_chan *ch)
+{
+	int cpu = cpu_here();
+
+	return (int)atomic_load_explicit(&ch->head->server.cpu,
+					 memory_order_relaxed) == cpu + 1;
+}
+
+/*
+ * The end of waiting: reply, death, or time. Death is looked at after the
+ * reply: what came before it counts. 1: go on waiting.
+ */
+static int look(struct shm_chan *ch, uint64_t pos)
+{
+	struct shm_slot *slot = &ch->rep[pos & ch->mask];
+
+	if (shm_ready_sc(slot, pos))
+		return 0;
+	if (unlikely(conn_state(ch->base.conn) != CONN_ALIVE))
+		return shm_ready_sc(slot, pos) ? 0 : -ECONNRESET;
+	return 1;
+}
+
+static int yield(struct shm_chan *ch, uint64_t pos)
+{
+	int ret = 1;
+
+	if (ch->yield_skip) {
+		ch->yield_skip--;
+		return 1;
+	}
+	for (int i = 0; i < YIELDS && ret == 1; i++) {
+		uint64_t t0 = ticks();
+
+		sched_yield();
+		/* A third party took the CPU for its time slice: with it
+		 * around, a sleeper's wake-up is served sooner. */
+		if (ticks() - t0 > ns_to_ticks(YIELD_SLOW_NS)) {
+			ch->yield_skip = YIELD_SKIP;
+			return look(ch, pos);
+		}
+		ret = look(ch, pos);
+		if (ret == 1 && !is_here(ch))
+			break;
+	}
+	return ret;
+}
+
+static int spin(struct shm_chan *ch, uint64_t pos, uint64_t t0,
+		uint64_t deadline)
+{
+	struct shm_slot *slot = &ch->rep[pos & ch->mask];
+	uint64_t max = ch->spin_max, head;
+
+	point("client-spin");
+	/* When spinning has not paid lately, try it only now and then. */
+	if (ch->wait_avg > max && (++ch->waits & 15))
+		max /= 16;
+	do {
+		for (int i = 0; i < 32; i++) {
+			if (shm_ready(slot, pos, &head))
+				return 0;
+			cpu_relax();
+		}
+		if (conn_state(ch->base.conn) != CONN_ALIVE)
+			return look(ch, pos);
+		if (deadline != DEADLINE_NONE && now_ns() >= deadline)
+			return -ETIMEDOUT;
+		if (is_here(ch))
+			return yield(ch, pos);
+	} while (ticks() - t0 < max);
+	return 1;
+}
+
+static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
+{
+	_Atomic uint32_t *word = &ch->head->client.park;
+	uint64_t again = RING_AGAIN_MIN;
+	int ret;
+
+	about_to_block();
+	point("client-park");
+	stat_add(ch->base.stats.parks, 1);
+	do {
+		uint64_t until = deadline;
+
+		/* Dekker with the server's shm_publish(), see shm_layout.h. */
+		atomic_store(word, SHM_PARKED);
+		ret = look(ch, pos);
+		if (ret != 1)
+			break;
+		/*
+		 * If the worker that has our channel is busy with another
+		 * call, an idle one can take it over: ring, although nobody
+		 * has asked for it; unless we just have.
+		 */
+		if (atomic_load_explicit(&ch->head->accepted,
+					 memory_order_relaxed) <= pos) {
+			if (again > RING_AGAIN_MIN || ch->rang <= pos)
+				ring(ch);
+			until = min_u64(deadline, now_ns() + again);
+			again = min_u64(again * 2, RING_AGAIN_MAX);
+		}
+		point("client-parked");
+		if (futex_wait(word, SHM_PARKED, until) == -ETIMEDOUT &&
+		    until == deadline) {
+			ret = look(ch, pos);
+			if (ret == 1)
+				ret = -ETIMEDOUT;
+			break;
+		}
+		ret = look(ch, pos);
+	} while (ret == 1);
+	atomic_store_explicit(word, SHM_AWAKE, memory_order_relaxed);
+	return ret;
+}
+
+int shm_wait(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
+{
+	uint64_t t0 = ticks(), t;
+	int ret;
+
+	/* A call to ourselves from a handler: nobody else may be free to
+	 * serve it. */
+	if (unlikely(ch->base.conn->to_self))
+		about_to_block();
+	ret = is_here(ch) ? yield(ch, pos) : spin(ch, pos, t0, deadline);
+	if (ret == 1)
+		ret = park(ch, pos, deadline);
+	else if (!ret)
+		stat_add(ch->base.stats.spins, 1);
+	t = ticks() - t0;
+	ch->wait_avg += (t >> 3) - (ch->wait_avg >> 3);
+	return ret;
+}

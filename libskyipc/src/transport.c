@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "err.h"
+#include "util.h"
+
+/* Best first: this order is what connections choose by. */
+static const struct transport *const transports[] = {
+	&shm_transport,
+};
+
+const struct transport *transport_at(unsigned i)
+{
+	return i < ARRAY_SIZE(transports) ? transports[i] : NULL;
+}
+
+const struct transport *transport_named(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(transports); i++)
+		if (!strcmp(transports[i]->name, name))
+			return transports[i];
+	return NULL;
+}
+
+SKY_PUBLIC int skyipc_transport(unsigned i, struct skyipc_transport_info *info)
+{
+	const struct transport *t = transport_at(i);
+
+	fail_clear();
+	if (!t)
+		return -ENOENT;
+	if (info->size < sizeof(*info))
+		return fail(-EINVAL, "info->size is not set");
+	snprintf(info->name, sizeof(info->name), "%s", t->name);
+	info->detail[0] = '\0';
+	info->available = !t->probe(info->detail, sizeof(info->detail));
+	return 0;
+}
