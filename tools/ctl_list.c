@@ -72,21 +72,6 @@ static const char *state(const struct entry *e)
 	}
 }
 
-/*
- * What a program would connect to: a plain name is a socket NAME.sock in a
- * runtime directory. @max: length of the name in the returned string.
- */
-static const char *plain_name(const char *path, size_t *max)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
-
-	*max = strlen(name);
-	if (*max > 5 && strcmp(name + *max - 5, ".sock") == 0)
-		*max -= 5;
-	return name;
-}
-
 static void print_conn(const struct skyipc_conn_info *c)
 {
 	char transport[4 * sizeof(c->transport) + 1];
@@ -103,7 +88,7 @@ static void print_entry(const struct entry *e, int width)
 {
 	char name[512], comm[4 * sizeof(e->info.comm) + 1], path[1024];
 	size_t i, max;
-	const char *plain = plain_name(e->path, &max);
+	const char *plain = text_plain_name(e->path, SIZE_MAX, &max);
 
 	safe(name, sizeof(name), plain, max);
 	safe(path, sizeof(path), e->path, strlen(e->path));
@@ -159,7 +144,8 @@ static void print_listing(const struct listing *l)
 	}
 	for (i = 0; i < l->n; i++) {
 		size_t max;
-		const char *plain = plain_name(l->entries[i].path, &max);
+		const char *plain =
+			text_plain_name(l->entries[i].path, SIZE_MAX, &max);
 		char name[512];
 		int len;
 
@@ -198,7 +184,7 @@ static void json_listing(const struct listing *l)
 	for (i = 0; i < l->n; i++) {
 		const struct entry *e = &l->entries[i];
 		size_t max;
-		const char *plain = plain_name(e->path, &max);
+		const char *plain = text_plain_name(e->path, SIZE_MAX, &max);
 
 		json_open(&j, NULL, '{');
 		json_strn(&j, "name", plain, max);

@@ -162,14 +162,15 @@ static void print_sample(const struct options *o, const struct sample *s,
 	uint64_t ns = before ? s->at_ns - before->at_ns : 0;
 	const struct skyipc_server_info *info = &s->info;
 	char name[4 * sizeof(info->name) + 1], comm[4 * sizeof(info->comm) + 1];
+	size_t hint = 0, len;
+	const char *plain;
 	struct row r;
-	size_t hint = 0;
 
 	if (o->watch && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
+	plain = text_plain_name(info->name, sizeof(info->name), &len);
 	printf("%s: pid %d (%s), user %s, up %s, %s, %u workers, %u threads\n",
-	       safe(name, sizeof(name), info->name, sizeof(info->name)),
-	       (int)info->pid,
+	       safe(name, sizeof(name), plain, len), (int)info->pid,
 	       safe(comm, sizeof(comm), info->comm, sizeof(info->comm)),
 	       text_user(info->uid).s, text_uptime(info->uptime_ns).s,
 	       text_mode(info->mode), info->workers, info->threads);
@@ -229,13 +230,15 @@ static void json_sample(const struct sample *s, const struct sample *before)
 {
 	uint64_t ns = before ? s->at_ns - before->at_ns : 0;
 	const struct skyipc_server_info *info = &s->info;
+	size_t hint = 0, len;
+	const char *plain;
 	struct json j;
 	struct row r;
-	size_t hint = 0;
 
 	json_init(&j, stdout);
 	json_open(&j, NULL, '{');
-	json_strn(&j, "name", info->name, sizeof(info->name));
+	plain = text_plain_name(info->name, sizeof(info->name), &len);
+	json_strn(&j, "name", plain, len);
 	json_i64(&j, "pid", info->pid);
 	json_u64(&j, "uid", info->uid);
 	json_strn(&j, "comm", info->comm, sizeof(info->comm));

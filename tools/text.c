@@ -141,6 +141,21 @@ struct text text_comm(pid_t pid)
 	return t;
 }
 
+const char *text_plain_name(const char *path, size_t max, size_t *len)
+{
+	static const char suffix[] = ".sock";
+	const size_t cut = sizeof(suffix) - 1;
+	const char *name;
+
+	*len = strnlen(path, max);
+	name = memrchr(path, '/', *len);
+	name = name ? name + 1 : path;
+	*len -= (size_t)(name - path);
+	if (*len > cut && memcmp(name + *len - cut, suffix, cut) == 0)
+		*len -= cut;
+	return name;
+}
+
 const char *text_mode(enum skyipc_mode mode)
 {
 	switch (mode) {

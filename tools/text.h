@@ -35,6 +35,13 @@ struct text text_uptime(uint64_t ns);
 struct text text_user(uid_t uid); /* name, or the number without one */
 struct text text_comm(pid_t pid); /* from /proc, made safe; "?" if unseen */
 
+/*
+ * What a program connects to: the plain name NAME is a socket NAME.sock in a
+ * runtime directory. @path ends with a zero or after @max bytes; the name in
+ * it, which is returned, after @len.
+ */
+const char *text_plain_name(const char *path, size_t max, size_t *len);
+
 const char *text_mode(enum skyipc_mode mode);
 const char *text_errname(int err); /* "ENOENT" for -ENOENT */
 
