@@ -46,6 +46,7 @@ struct group {
 	struct loop loop;
 	struct work work; /* its arg becomes the row's loop */
 	size_t size;
+	const char *what; /* more about it, for people and JSON; NULL */
 	double gap_us, rate;
 	double memcpy_bytes_per_s;
 };

@@ -31,6 +31,7 @@ struct peer_cfg {
 	int in_place;	  /* build requests where they are sent from */
 	int server_reads; /* server loads a word of every page */
 	int same_cpu;
+	int variant; /* the question's own */
 };
 
 enum peer_flags {
@@ -56,6 +57,8 @@ enum peer_flags {
  * @setup:  in the parent, before fork; PEER_OK, PEER_FAILED, PEER_SKIPPED.
  * @serve:  in the server; run_ready() when clients may connect. Returns only on
  *          failure, or after run_stopping().
+ * @backend: in a second server process that the first one calls; started
+ *          before it. As @serve; NULL: there is none.
  * @open:   in a client; NULL: run_fail() or run_skip() was called.
  * @call:   one round trip; 0, or run_fail().
  * @submit: start one call; 0, or run_fail(). The caller keeps the depth.
@@ -71,6 +74,7 @@ struct peer {
 	unsigned batch;
 	int (*setup)(struct run *run);
 	int (*serve)(struct run *run, unsigned client);
+	int (*backend)(struct run *run, unsigned client);
 	void *(*open)(struct run *run, unsigned client);
 	int (*call)(void *conn);
 	int (*submit)(void *conn);
@@ -94,7 +98,7 @@ struct run {
 	void *mem;
 	size_t mem_len;
 	pid_t server;
-	cpu_set_t server_cpus;
+	cpu_set_t server_cpus; /* in the backend: its own */
 	struct run_priv *priv;
 };
 

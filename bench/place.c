@@ -148,8 +148,8 @@ int place_make(struct placement *p, const char *name, unsigned clients,
 	p->name = name;
 	p->same_cpu = !strcmp(name, "same-cpu");
 	if (p->same_cpu) {
-		p->nclient = p->nserver = 1;
-		p->client[0] = p->server[0] = cpus[0];
+		p->nclient = p->nserver = p->nbackend = 1;
+		p->client[0] = p->server[0] = p->backend[0] = cpus[0];
 		relate(p);
 		return 0;
 	}
@@ -159,10 +159,13 @@ int place_make(struct placement *p, const char *name, unsigned clients,
 	}
 	/* Both sides get the same number, no more than there are clients. */
 	each = ncpus / 2 < clients ? ncpus / 2 : clients;
-	p->nclient = p->nserver = each;
+	p->nclient = p->nserver = p->nbackend = each;
 	for (unsigned i = 0; i < each; i++) {
 		p->client[i] = cpus[i];
 		p->server[i] = cpus[each + i];
+		/* With no CPUs left it shares the server's. */
+		p->backend[i] =
+			cpus[2 * each + i < ncpus ? 2 * each + i : each + i];
 	}
 	relate(p);
 	return 0;

@@ -8,10 +8,11 @@
 struct placement {
 	const char *name;
 	int same_cpu;
-	unsigned nclient, nserver; /* CPUs of each side */
+	unsigned nclient, nserver, nbackend; /* CPUs of each */
 	int client[CPU_SETSIZE];
 	int server[CPU_SETSIZE];
-	char relation[64]; /* of the first client's and server's CPU */
+	int backend[CPU_SETSIZE]; /* of a server that the server calls */
+	char relation[64];	  /* of the first client's and server's CPU */
 };
 
 /**

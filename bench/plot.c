@@ -24,7 +24,8 @@ void plot_check(const char *dir)
 
 static void stem(const struct group *g, char *buf, size_t len)
 {
-	int at = snprintf(buf, len, "%s/%s-%s-%zu", g->o->plot, g->o->bench,
+	int at = snprintf(buf, len, "%s/%s%s%s-%s-%zu", g->o->plot, g->o->bench,
+			  g->what ? "-" : "", g->what ? g->what : "",
 			  g->place.name, g->size);
 
 	if (g->gap_us > 0)

@@ -51,7 +51,8 @@ void report_group(const struct group *g)
 {
 	FILE *to = report_out();
 
-	fprintf(to, "\n%s: %s", g->o->bench, g->place.name);
+	fprintf(to, "\n%s%s%s: %s", g->o->bench, g->what ? " " : "",
+		g->what ? g->what : "", g->place.name);
 	if (!g->why_not)
 		fprintf(to, " (clients from CPU %d, server from CPU %d: %s)",
 			g->place.client[0], g->place.server[0],
@@ -100,6 +101,8 @@ static void json_row(const struct group *g, const struct row *r)
 	int idle = !strcmp(g->o->bench, "idle");
 
 	fprintf(json, "{\"bench\":\"%s\"", g->o->bench);
+	if (g->what)
+		json_string("op", g->what);
 	json_string("name", r->name);
 	json_string("mode", r->mode);
 	json_string("placement", g->place.name);

@@ -59,7 +59,7 @@ int run_interrupted(void)
 	return interrupted != 0;
 }
 
-static pid_t spawn(struct run *run, struct child *child, int client)
+static pid_t spawn(struct run *run, struct child *child, unsigned client)
 {
 	struct run_priv *priv = run->priv;
 	pid_t self = getpid(), pid;
@@ -75,11 +75,9 @@ static pid_t spawn(struct run *run, struct child *child, int client)
 		close(priv->up[0]);
 		close(priv->go[1]);
 		close(priv->end[1]);
-		if (client < 0)
-			run_server(run);
-		else
-			run_client(run, (unsigned)client);
-		_exit(1);
+		if (child == &priv->server || child == &priv->backend)
+			run_server(run, child == &priv->backend);
+		run_client(run, client);
 	}
 	child->pid = pid;
 	child->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -114,6 +112,10 @@ static int check_children(struct run *run)
 		blame(run, "the server", &priv->server);
 		return -1;
 	}
+	if (reap(&priv->backend)) {
+		blame(run, "the backend", &priv->backend);
+		return -1;
+	}
 	for (unsigned i = 0; i < priv->nclients; i++) {
 		if (reap(&priv->clients[i])) {
 			blame(run, "a client", &priv->clients[i]);
@@ -127,7 +129,7 @@ static int check_children(struct run *run)
 static int wait_event(struct run *run, uint64_t until)
 {
 	struct run_priv *priv = run->priv;
-	unsigned n = priv->nclients + 2;
+	unsigned n = priv->nclients + 3;
 	struct pollfd *fds = xcalloc(n, sizeof(*fds));
 	uint64_t now = clock_ns(), left = until > now ? until - now : 0;
 	struct timespec ts = { .tv_sec = (time_t)(left / 1000000000),
@@ -138,8 +140,9 @@ static int wait_event(struct run *run, uint64_t until)
 
 	fds[0] = (struct pollfd){ priv->up[0], POLLIN, 0 };
 	fds[1] = (struct pollfd){ priv->server.pidfd, POLLIN, 0 };
+	fds[2] = (struct pollfd){ priv->backend.pidfd, POLLIN, 0 };
 	for (unsigned i = 0; i < priv->nclients; i++)
-		fds[2 + i] =
+		fds[3 + i] =
 			(struct pollfd){ priv->clients[i].pidfd, POLLIN, 0 };
 	rc = ppoll(fds, n, &ts, &run_unblocked);
 	free(fds);
@@ -181,21 +184,24 @@ int run_pause(struct run *run, uint64_t ns)
 	return 0;
 }
 
-static double cpu_ns(const struct run *run)
+/* In nanoseconds, where getrusage() may count ticks. */
+static double cpu_ns_of(const struct child *c)
 {
-	const struct run_priv *priv = run->priv;
-	double sum = 0;
+	struct timespec t;
+	clockid_t clock;
 
-	for (unsigned i = 0; i <= priv->nclients; i++) {
-		pid_t pid = i ? priv->clients[i - 1].pid : priv->server.pid;
-		struct timespec t;
-		clockid_t clock;
+	if (c->pid <= 0 || clock_getcpuclockid(c->pid, &clock) ||
+	    clock_gettime(clock, &t))
+		return 0;
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
 
-		/* Nanoseconds, where getrusage() may count ticks. */
-		if (pid > 0 && !clock_getcpuclockid(pid, &clock) &&
-		    !clock_gettime(clock, &t))
-			sum += (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-	}
+static double cpu_ns(const struct run_priv *priv)
+{
+	double sum = cpu_ns_of(&priv->server) + cpu_ns_of(&priv->backend);
+
+	for (unsigned i = 0; i < priv->nclients; i++)
+		sum += cpu_ns_of(&priv->clients[i]);
 	return sum;
 }
 
@@ -221,11 +227,28 @@ static void finish(struct child *c, uint64_t ns, int sig)
 	}
 }
 
+static void end_server(struct run *run, struct child *c, const char *who,
+		       int failed)
+{
+	int graceful = run->peer->flags & PEER_GRACEFUL;
+	uint64_t grace = failed ? END_NS / 10 : END_NS;
+
+	if (c->pid <= 0)
+		return;
+	finish(c, graceful ? grace : 0, graceful ? SIGTERM : 0);
+	if (!failed && graceful && c->status) {
+		char told[64];
+
+		snprintf(told, sizeof(told), "%s, when told to stop,", who);
+		blame(run, told, c);
+	}
+	close(c->pidfd);
+}
+
 static void end_all(struct run *run, int failed)
 {
 	struct run_priv *priv = run->priv;
 	uint64_t grace = failed ? END_NS / 10 : END_NS;
-	int graceful = run->peer->flags & PEER_GRACEFUL;
 
 	close(priv->go[1]);
 	close(priv->end[1]);
@@ -236,11 +259,8 @@ static void end_all(struct run *run, int failed)
 			      &priv->clients[i]);
 		close(priv->clients[i].pidfd);
 	}
-	finish(&priv->server, graceful ? grace : 0, graceful ? SIGTERM : 0);
-	if (!failed && graceful && priv->server.status)
-		blame(run, "the server, when told to stop,", &priv->server);
-	if (priv->server.pid > 0)
-		close(priv->server.pidfd);
+	end_server(run, &priv->server, "the server", failed);
+	end_server(run, &priv->backend, "the backend", failed);
 	close(priv->up[0]);
 	close(priv->up[1]);
 	close(priv->go[0]);
@@ -254,21 +274,26 @@ static int measure(struct run *run, struct outcome *into)
 	unsigned servers = run->peer->flags & PEER_THREADED ? n : 1;
 	double cpu;
 
+	if (run->peer->backend && (spawn(run, &priv->backend, 0) < 0 ||
+				   wait_step(run, STEP_SERVING, servers,
+					     START_NS, "the backend started")))
+		return -1;
+	priv->steps[STEP_SERVING] = 0;
 	if (!(run->peer->flags & PEER_LOCAL)) {
-		run->server = spawn(run, &priv->server, -1);
+		run->server = spawn(run, &priv->server, 0);
 		if (run->server < 0 ||
 		    wait_step(run, STEP_SERVING, servers, START_NS,
 			      "the server started"))
 			return -1;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		if (spawn(run, &priv->clients[i], (int)i) < 0)
+		if (spawn(run, &priv->clients[i], i) < 0)
 			return -1;
 		priv->nclients++;
 	}
 	if (wait_step(run, STEP_READY, n, START_NS, "clients connected"))
 		return -1;
-	cpu = cpu_ns(run);
+	cpu = cpu_ns(priv);
 	for (unsigned i = 0; i < n; i++)
 		if (write(priv->go[1], "g", 1) != 1)
 			return run_fail(run, "go: %s", strerror(errno));
@@ -277,7 +302,7 @@ static int measure(struct run *run, struct outcome *into)
 	if (wait_step(run, STEP_DONE, n, priv->work->limit_ns,
 		      "clients were calling"))
 		return -1;
-	into->cpu_ns += cpu_ns(run) - cpu;
+	into->cpu_ns += cpu_ns(priv) - cpu;
 	return 0;
 }
 
@@ -340,7 +365,7 @@ void run_once(const struct peer *peer, const struct peer_cfg *cfg,
 	run.cfg.same_cpu = place->same_cpu;
 	snprintf(run.tag, sizeof(run.tag), "skybench-%d-%u", (int)getpid(),
 		 serial++);
-	priv.server.pidfd = -1;
+	priv.server.pidfd = priv.backend.pidfd = -1;
 	priv.clients = xcalloc(cfg->clients, sizeof(*priv.clients));
 	priv.ctl = mmap(NULL, sizeof(*priv.ctl), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);

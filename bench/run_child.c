@@ -117,61 +117,74 @@ void run_child_start(pid_t parent)
 	sigprocmask(SIG_SETMASK, &run_unblocked, NULL);
 }
 
-struct server_thread {
+/* Which of the two server processes this is. */
+struct role {
 	struct run *run;
+	int (*serve)(struct run *run, unsigned client);
+	const int *cpus;
+	unsigned ncpus;
+};
+
+struct server_thread {
+	const struct role *role;
 	unsigned client;
 };
 
 static void *server_thread(void *arg)
 {
 	struct server_thread *t = arg;
-	const struct placement *p = t->run->priv->place;
+	const struct role *r = t->role;
 
-	place_pin(p->server[t->client % p->nserver]);
-	t->run->peer->serve(t->run, t->client);
+	place_pin(r->cpus[t->client % r->ncpus]);
+	r->serve(r->run, t->client);
 	/* A server thread that has ended leaves its client without answer. */
-	_exit(t->run->priv->ctl->why_state ? 1 : 0);
+	_exit(r->run->priv->ctl->why_state ? 1 : 0);
 }
 
-static int serve_threaded(struct run *run)
+/* The first client's thread is this one. */
+static int serve_threaded(const struct role *r)
 {
-	unsigned n = run->cfg.clients;
+	unsigned n = r->run->cfg.clients;
 	struct server_thread *t = xcalloc(n, sizeof(*t));
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = n; i-- > 0;) {
 		pthread_t thread;
 		int err;
 
-		t[i] = (struct server_thread){ run, i };
-		if (i == n - 1)
+		t[i] = (struct server_thread){ r, i };
+		if (!i)
 			break;
 		err = pthread_create(&thread, NULL, server_thread, &t[i]);
 		if (err)
-			return run_fail(run, "pthread_create: %s",
+			return run_fail(r->run, "pthread_create: %s",
 					strerror(err));
 	}
-	server_thread(&t[n - 1]);
+	server_thread(&t[0]);
 	return PEER_OK;
 }
 
-void run_server(struct run *run)
+void run_server(struct run *run, int backend)
 {
 	const struct placement *p = run->priv->place;
+	struct role r = { run, run->peer->serve, p->server, p->nserver };
 	int state;
 
+	if (backend)
+		r = (struct role){ run, run->peer->backend, p->backend,
+				   p->nbackend };
 	if (run->peer->flags & PEER_GRACEFUL) {
 		struct sigaction sa = { .sa_handler = on_stop };
 
 		sigaction(SIGTERM, &sa, NULL);
 	}
 	CPU_ZERO(&run->server_cpus);
-	for (unsigned i = 0; i < p->nserver; i++)
-		CPU_SET(p->server[i], &run->server_cpus);
+	for (unsigned i = 0; i < r.ncpus; i++)
+		CPU_SET(r.cpus[i], &run->server_cpus);
 	sched_setaffinity(0, sizeof(run->server_cpus), &run->server_cpus);
 	if (run->peer->flags & PEER_THREADED)
-		state = serve_threaded(run);
+		state = serve_threaded(&r);
 	else
-		state = run->peer->serve(run, 0);
+		state = r.serve(run, 0);
 	exit(state == PEER_OK ? 0 : 1);
 }
 

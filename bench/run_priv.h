@@ -32,7 +32,7 @@ struct run_priv {
 	const struct placement *place;
 	const struct work *work;
 	int up[2], go[2], end[2];
-	struct child server;
+	struct child server, backend;
 	struct child *clients;
 	unsigned nclients; /* forked so far */
 	struct samples *samples;
@@ -44,7 +44,7 @@ extern sigset_t run_unblocked;
 
 void *run_map(struct run *run, size_t len, int flags);
 void run_child_start(pid_t parent);
-void run_server(struct run *run) __attribute__((noreturn));
+void run_server(struct run *run, int backend) __attribute__((noreturn));
 void run_client(struct run *run, unsigned i) __attribute__((noreturn));
 
 #endif /* BENCH_RUN_PRIV_H */
