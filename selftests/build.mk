@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+#
+# selftests/*_test.c are cmocka programs; each may be made of more files, named
+# in NAME_srcs. Those in points_tests are linked with the library that has the
+# named points (libskyipc/src/point.h). selftests/run runs everything.
+
+selftests := $(patsubst selftests/%.c,%,$(wildcard selftests/*_test.c))
+points_tests := $(filter death_test,$(selftests))
+# They look inside, so they see the library's own headers.
+selftests_cflags := -Ilibskyipc/src -Iselftests -DSKY_TOP='"$(CURDIR)"'
+
+ifneq ($(call have,cmocka),)
+
+selftest_srcs = selftests/$(1).c $($(1)_srcs)
+
+define selftest_
+$(O)/selftests/$(1): $(call objs,$(selftest_srcs)) $(O)/$(2)libskyipc.a
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(call objs,$(selftest_srcs)) \
+		$(O)/$(2)libskyipc.a -lcmocka
+$(call objs,$(selftest_srcs)): extra_cflags += $(selftests_cflags)
+test_programs += $(O)/selftests/$(1)
+all_objs += $(call objs,$(selftest_srcs))
+endef
+
+$(foreach t,$(filter-out $(points_tests),$(selftests)),\
+	$(eval $(call selftest_,$(t),libskyipc/)))
+$(foreach t,$(points_tests),$(eval $(call selftest_,$(t),points/)))
+
+endif
+
+# Programs that tests start, without cmocka: selftests/helpers/*.c
+helper_programs := $(patsubst %.c,$(O)/%,$(wildcard selftests/helpers/*.c))
+$(foreach h,$(wildcard selftests/helpers/*.c),\
+	$(call program,$(patsubst %.c,%,$(h)),$(h),,$(selftests_cflags)))
+
+.PHONY: tests check
+tests: $(test_programs) $(helper_programs)
+
+check:
+	$(Q)scripts/deps check check
+	$(Q)selftests/run --out '$(O)' $(CHECK)
