@@ -56,7 +56,7 @@ static int from_outside(const char *transport)
 	err = skyipc_query(NAME, &info, &conns, &n, SKYIPC_SEC(5));
 	if (err)
 		return complain("query", err);
-	printf("server %s: pid %s, %u worker, %" PRIu64 " calls\n", info.name,
+	printf("program %s, pid %s, %u worker, %" PRIu64 " calls\n", info.comm,
 	       info.pid == getppid() ? "of the parent" : "unknown",
 	       info.workers, info.stats.calls);
 	for (size_t i = 0; i < n; i++) {

@@ -31,9 +31,11 @@ not_ok()
 }
 
 # Every process of an example inherits a lock, so that the last one frees it.
+# Where it goes on in the background, $! is timeout, which passes on signals.
 locked()
 {
-	(flock 9 && exec timeout -k 5 60 "$@") 9>"$tmp/lock" </dev/null
+	exec 9>"$tmp/lock" </dev/null
+	flock 9 && exec timeout -k 5 60 "$@"
 }
 
 left_behind()
@@ -79,7 +81,7 @@ check()
 expect()
 {
 	ran="$ran $1"
-	locked "$bin/$1" >"$tmp/out" 2>&1
+	(locked "$bin/$1") >"$tmp/out" 2>&1
 	check "$1" $?
 }
 
@@ -149,7 +151,7 @@ expect reconnect <<-END
 END
 expect statistics <<-END
 	1600 calls through shm, p50 known, p99 known
-	server example-statistics: pid of the parent, 1 worker, 1600 calls
+	program statistics, pid of the parent, 1 worker, 1600 calls
 	listed: yes
 	transport shm: usable
 END
