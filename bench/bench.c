@@ -20,7 +20,7 @@ struct row *group_add(struct group *g, const struct peer *peer)
 		dief(1, "out of memory");
 	r = &g->rows[g->n++];
 	memset(r, 0, sizeof(*r));
-	hist_clear(&r->out.hist);
+	lat_clear(&r->out.hist);
 	r->peer = peer;
 	r->name = peer->name;
 	r->mode = peer->mode;
@@ -183,7 +183,7 @@ void group_free(struct group *g)
 
 double row_ns(const struct row *r, double q)
 {
-	uint64_t v = q > 1 ? r->out.hist.max : hist_quantile(&r->out.hist, q);
+	uint64_t v = q > 1 ? r->out.hist.max : lat_quantile(&r->out.hist, q);
 
 	return (double)v * clock_tick_ns / r->batch;
 }

@@ -27,7 +27,7 @@ static int report(struct group *g)
 	table_text(t, "waits");
 	table_cell(t, "moved");
 	table_cell(t, "x memcpy");
-	table_cell(t, "of shm");
+	table_cell(t, "x shm");
 	table_cell(t, "p50");
 	table_cell(t, "p99");
 	table_cell(t, "CPU/call");

@@ -3,13 +3,13 @@
 
 #include "hist.h"
 
-void hist_clear(struct hist *h)
+void lat_clear(struct hist *h)
 {
 	memset(h, 0, sizeof(*h));
 	h->min = UINT64_MAX;
 }
 
-void hist_merge(struct hist *to, const struct hist *from)
+void lat_merge(struct hist *to, const struct hist *from)
 {
 	for (uint32_t i = 0; i < HIST_BUCKETS; i++)
 		to->bucket[i] += from->bucket[i];
@@ -31,7 +31,7 @@ static uint64_t bucket_top(uint32_t i)
 	return ((uint64_t)(i % HIST_SUB + HIST_SUB + 1) << shift) - 1;
 }
 
-uint64_t hist_quantile(const struct hist *h, double q)
+uint64_t lat_quantile(const struct hist *h, double q)
 {
 	uint64_t want, seen = 0;
 
@@ -56,8 +56,8 @@ uint64_t hist_quantile(const struct hist *h, double q)
 	return h->max;
 }
 
-void hist_each(const struct hist *h,
-	       void (*fn)(uint64_t value, uint64_t upto, void *arg), void *arg)
+void lat_each(const struct hist *h,
+	      void (*fn)(uint64_t value, uint64_t upto, void *arg), void *arg)
 {
 	uint64_t seen = 0;
 

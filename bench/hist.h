@@ -22,7 +22,7 @@ struct hist {
 	uint64_t bucket[HIST_BUCKETS];
 };
 
-static inline uint32_t hist_index(uint64_t v)
+static inline uint32_t lat_index(uint64_t v)
 {
 	unsigned shift;
 
@@ -34,9 +34,9 @@ static inline uint32_t hist_index(uint64_t v)
 	return (shift + 1) * HIST_SUB + (uint32_t)((v >> shift) - HIST_SUB);
 }
 
-static inline void hist_record(struct hist *h, uint64_t v)
+static inline void lat_record(struct hist *h, uint64_t v)
 {
-	h->bucket[hist_index(v)]++;
+	h->bucket[lat_index(v)]++;
 	h->count++;
 	h->sum += (double)v;
 	if (v < h->min)
@@ -45,14 +45,14 @@ static inline void hist_record(struct hist *h, uint64_t v)
 		h->max = v;
 }
 
-void hist_clear(struct hist *h);
-void hist_merge(struct hist *to, const struct hist *from);
+void lat_clear(struct hist *h);
+void lat_merge(struct hist *to, const struct hist *from);
 
 /** Highest value of the bucket that holds quantile @q, never above the max. */
-uint64_t hist_quantile(const struct hist *h, double q);
+uint64_t lat_quantile(const struct hist *h, double q);
 
 /** Call @fn for every bucket in use: its highest value, and how many so far. */
-void hist_each(const struct hist *h,
-	       void (*fn)(uint64_t value, uint64_t upto, void *arg), void *arg);
+void lat_each(const struct hist *h,
+	      void (*fn)(uint64_t value, uint64_t upto, void *arg), void *arg);
 
 #endif /* BENCH_HIST_H */

@@ -115,14 +115,11 @@ static int sky_serve(struct run *run, enum kv_hop hop, unsigned client,
 		return run_fail(run, "skyipc_server_create: %s (%s)",
 				strerror(-err), skyipc_errmsg());
 	sigaction(SIGTERM, &sa, NULL);
-	err = skyipc_server_start(server);
-	if (err)
-		return run_fail(run, "skyipc_server_start: %s (%s)",
-				strerror(-err), skyipc_errmsg());
 	run_ready(run);
 	err = skyipc_server_run(server);
 	if (err)
-		return run_fail(run, "skyipc_server_run: %s", strerror(-err));
+		return run_fail(run, "skyipc_server_run: %s (%s)",
+				strerror(-err), skyipc_errmsg());
 	skyipc_server_destroy(server);
 	return PEER_OK;
 }

@@ -38,7 +38,7 @@ int loop_closed(struct run *run, unsigned i, void *conn, struct samples *out,
 			if (call(conn))
 				return PEER_FAILED;
 		now = clock_ticks();
-		hist_record(&out->hist, now - last);
+		lat_record(&out->hist, now - last);
 		last = now;
 		n += batch;
 	}
@@ -72,7 +72,7 @@ int loop_gap(struct run *run, unsigned i, void *conn, struct samples *out,
 		if (run->peer->call(conn))
 			return PEER_FAILED;
 		now = clock_ticks();
-		hist_record(&out->hist, now - start);
+		lat_record(&out->hist, now - start);
 		n++;
 	}
 	out->end = now;
@@ -110,7 +110,7 @@ int loop_async(struct run *run, unsigned i, void *conn, struct samples *out,
 			return PEER_FAILED;
 		now = clock_ticks();
 		while (got--)
-			hist_record(&out->hist, now - sent[done++ % depth]);
+			lat_record(&out->hist, now - sent[done++ % depth]);
 	}
 	out->end = now;
 	out->calls = done;
@@ -162,9 +162,9 @@ int loop_open(struct run *run, unsigned i, void *conn, struct samples *out,
 		if (run->peer->call(conn))
 			return PEER_FAILED;
 		now = clock_ticks();
-		hist_record(&out->hist, (double)now > due
-						? (uint64_t)((double)now - due)
-						: 0);
+		lat_record(&out->hist, (double)now > due
+					       ? (uint64_t)((double)now - due)
+					       : 0);
 		n++;
 	}
 	out->end = now;

@@ -8,9 +8,9 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <qb/qbipcc.h>
 #include <qb/qbipcs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -46,6 +46,8 @@ struct job {
 };
 
 static int epoll_fd = -1;
+static sigset_t
+	unblocked; /* SIGTERM comes while waiting; to who spins, at any time */
 static struct watch *watches;
 static struct job *jobs;
 
@@ -115,7 +117,7 @@ static int32_t dispatch_del(int32_t fd)
 static void turn(int timeout)
 {
 	struct epoll_event e[16];
-	int n = epoll_wait(epoll_fd, e, 16, timeout);
+	int n = epoll_pwait(epoll_fd, e, 16, timeout, &unblocked);
 
 	for (int i = 0; i < n; i++) {
 		/* An earlier event may have removed it. */
@@ -178,11 +180,15 @@ static int qb_serve(struct run *run, unsigned client)
 	};
 	struct qb_ipcs_poll_handlers loop = { job_add, dispatch_add,
 					      dispatch_mod, dispatch_del };
-	int timeout = run->peer->flags & PEER_SPINS ? 0 : 100;
+	int timeout = run->peer->flags & PEER_SPINS ? 0 : -1;
 	qb_ipcs_service_t *s;
+	sigset_t term;
 	int32_t err;
 
 	(void)client;
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(timeout ? SIG_BLOCK : SIG_UNBLOCK, &term, &unblocked);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s = qb_ipcs_create(run->tag, 0, QB_IPC_SHM, &handlers);
 	if (!s || epoll_fd < 0)
@@ -213,7 +219,7 @@ static void *qb_open(struct run *run, unsigned client)
 	c->size = run->cfg.size;
 	c->len = QB_HEADER + c->size;
 	c->spin = run->peer->flags & PEER_SPINS;
-	max = (c->len + 8191) & ~(size_t)4095;
+	max = (2 * c->len + 8191) & ~(size_t)4095;
 	c->request = run_private(run, c->len);
 	c->reply = run_private(run, max);
 	c->conn = qb_ipcc_connect(run->tag, max);
@@ -224,16 +230,18 @@ static void *qb_open(struct run *run, unsigned client)
 	return c->request && c->reply ? c : NULL;
 }
 
-static ssize_t spin_call(struct qb_conn *c, struct iovec *iov)
+/* The ring may still hold the last request, answered but not yet removed. */
+static ssize_t call_once(struct qb_conn *c, struct iovec *iov)
 {
 	size_t max = (size_t)qb_ipcc_get_buffer_size(c->conn);
+	int timeout = c->spin ? 0 : -1;
 	ssize_t n;
 
 	while ((n = qb_ipcc_sendv(c->conn, iov, 1)) == -EAGAIN)
 		cpu_relax();
 	if (n < 0)
 		return n;
-	while ((n = qb_ipcc_recv(c->conn, c->reply, max, 0)) == -EAGAIN ||
+	while ((n = qb_ipcc_recv(c->conn, c->reply, max, timeout)) == -EAGAIN ||
 	       n == -ETIMEDOUT)
 		cpu_relax();
 	return n;
@@ -249,15 +257,9 @@ static int qb_call(void *conn)
 	h->id = QB_IPC_MSG_USER_START;
 	h->size = (int32_t)c->len;
 	payload_stamp(c->request + QB_HEADER, c->size, ++c->serial);
-	if (c->spin)
-		n = spin_call(c, &iov);
-	else
-		n = qb_ipcc_sendv_recv(c->conn, &iov, 1, c->reply,
-				       (size_t)qb_ipcc_get_buffer_size(c->conn),
-				       -1);
+	n = call_once(c, &iov);
 	if (n < 0)
-		return run_fail(c->run, "qb_ipcc_sendv_recv: %s",
-				strerror((int)-n));
+		return run_fail(c->run, "libqb: %s", strerror((int)-n));
 	if ((size_t)n != c->len ||
 	    !payload_ok(c->reply + QB_HEADER, c->size, c->serial))
 		return run_fail(c->run, "wrong reply");

@@ -122,14 +122,11 @@ static int sky_serve(struct run *run, unsigned client)
 		return run_fail(run, "skyipc_server_create: %s (%s)",
 				strerror(-err), skyipc_errmsg());
 	sigaction(SIGTERM, &sa, NULL);
-	err = run_stopping(run) ? 0 : skyipc_server_start(server);
-	if (err)
-		return run_fail(run, "skyipc_server_start: %s (%s)",
-				strerror(-err), skyipc_errmsg());
-	run_ready(run);
+	run_ready(run); /* whoever connects before it runs waits a little */
 	err = skyipc_server_run(server);
 	if (err)
-		return run_fail(run, "skyipc_server_run: %s", strerror(-err));
+		return run_fail(run, "skyipc_server_run: %s (%s)",
+				strerror(-err), skyipc_errmsg());
 	skyipc_server_destroy(server);
 	return PEER_OK;
 }

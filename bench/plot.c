@@ -83,7 +83,7 @@ static int write_data(const struct group *g, const char *base)
 			continue;
 		fprintf(f, "\"%s %s\"\n", r->name,
 			*r->mode == '-' ? "" : r->mode);
-		hist_each(&r->out.hist, point, &p);
+		lat_each(&r->out.hist, point, &p);
 		fputs("\n\n", f);
 		fprintf(bars, "\"%s %s\" %.1f %.1f\n", r->name,
 			*r->mode == '-' ? "" : r->mode, row_ns(r, 0.5),

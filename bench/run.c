@@ -314,7 +314,7 @@ static void collect(const struct run *run, struct outcome *into)
 		const struct samples *s = &run->priv->samples[i];
 
 		into->calls += s->calls;
-		hist_merge(&into->hist, &s->hist);
+		lat_merge(&into->hist, &s->hist);
 		start = s->start < start ? s->start : start;
 		end = s->end > end ? s->end : end;
 	}
@@ -331,7 +331,7 @@ static void run_with(struct run *run, struct outcome *into)
 	if (!priv->samples)
 		return;
 	for (unsigned i = 0; i < run->cfg.clients; i++)
-		hist_clear(&priv->samples[i].hist);
+		lat_clear(&priv->samples[i].hist);
 	if (pipe2(priv->up, O_CLOEXEC | O_NONBLOCK) ||
 	    pipe2(priv->go, O_CLOEXEC) || pipe2(priv->end, O_CLOEXEC)) {
 		run_fail(run, "pipe: %s", strerror(errno));

@@ -93,7 +93,9 @@ void table_print(struct table *t, FILE *to)
 			c = 0;
 			continue;
 		}
-		if (c == 0 || cell->left)
+		if (cell->left && !t->cells[i + 1].text)
+			fputs(cell->text, to); /* nothing to align with */
+		else if (c == 0 || cell->left)
 			fprintf(to, "%-*s", (int)w[c], cell->text);
 		else
 			fprintf(to, "%*s", (int)w[c], cell->text);
