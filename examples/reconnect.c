@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client that outlives its servers: one is killed without warning, the next
- * takes over the name that was left behind, and the client goes on.
+ * A client that outlives its server: the server is killed without warning,
+ * another one, that has stood by, takes over the name that was left behind,
+ * and the client goes on.
  */
 #include "pair.h"
 
@@ -44,17 +45,28 @@ static int serve(const sigset_t *before)
 	return err ? 1 : 0;
 }
 
-static pid_t start_server(void)
+/*
+ * Two processes are to serve, the second when the first has died. It learns
+ * that from a pipe: the first holds the end to write to and never writes. Both
+ * are forked before this process connects, because a connection is the
+ * business of the process that made it.
+ */
+static pid_t start(int standby, const int alive[2])
 {
 	sigset_t term, before;
 	pid_t pid;
+	char c;
 
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, &before);
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		close(alive[standby]);
+		if (standby && read(alive[0], &c, 1) != 0)
+			exit(1);
 		exit(serve(&before));
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
 		perror("fork");
@@ -88,37 +100,52 @@ static int call_again(struct skyipc_conn **conn, pid_t *pid)
 	return err ? err : call_who(*conn, pid);
 }
 
-int main(void)
+static int client(pid_t first, pid_t second)
 {
 	struct skyipc_conn *conn;
-	pid_t first, second, answered = 0;
+	pid_t answered = 0;
 	int err;
 
-	first = start_server();
-	if (first < 0)
-		return 1;
 	err = connect_to(NAME, &conn);
-	if (!err)
-		err = call_who(conn, &answered);
-	if (err || answered != first) {
-		kill(first, SIGKILL);
+	if (err)
+		return complain(NAME, err);
+	err = call_who(conn, &answered);
+	if (err || answered != first)
 		return complain("first server", err);
-	}
 	printf("the first server answers\n");
 
 	kill(first, SIGKILL);
 	reap(first);
-	second = start_server();
-	if (second < 0)
-		return 1;
 	err = call_again(&conn, &answered);
-	if (err || answered != second) {
-		kill(second, SIGKILL);
+	if (err || answered != second)
 		return complain("second server", err);
-	}
 	printf("the second server answers\n");
 	skyipc_close(conn);
+	return 0;
+}
 
+int main(void)
+{
+	pid_t first, second;
+	int alive[2], ret = 1;
+
+	if (pipe(alive)) {
+		perror("pipe");
+		return 1;
+	}
+	first = start(0, alive);
+	second = first < 0 ? -1 : start(1, alive);
+	close(alive[0]);
+	close(alive[1]);
+	if (second > 0)
+		ret = client(first, second);
+	if (ret) {
+		if (first > 0)
+			kill(first, SIGKILL);
+		if (second > 0)
+			kill(second, SIGKILL);
+		return ret;
+	}
 	kill(second, SIGTERM);
 	return reap(second);
 }

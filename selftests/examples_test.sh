@@ -27,6 +27,7 @@ not_ok()
 {
 	echo "not ok $1: $2"
 	sed 's/^/    /' "$tmp/out"
+	rm -rf "${SKYIPC_DIR:?}"/*
 	bad=1
 }
 
