@@ -9,6 +9,20 @@ points_tests := $(filter death_test,$(selftests))
 # They look inside, so they see the library's own headers.
 selftests_cflags := -Ilibskyipc/src -Iselftests -DSKY_TOP='"$(CURDIR)"'
 
+call_test_srcs := selftests/testlib.c
+async_test_srcs := selftests/testlib.c
+fds_test_srcs := selftests/testlib.c
+server_test_srcs := selftests/testlib.c
+connect_test_srcs := selftests/testlib.c
+quota_test_srcs := selftests/testlib.c
+thread_test_srcs := selftests/testlib.c
+fork_test_srcs := selftests/testlib.c
+signal_test_srcs := selftests/testlib.c
+peer_test_srcs := selftests/testlib.c
+stats_test_srcs := selftests/testlib.c
+death_test_srcs := selftests/testlib.c
+hostile_test_srcs := selftests/testlib.c
+
 ifneq ($(call have,cmocka),)
 
 selftest_srcs = selftests/$(1).c $($(1)_srcs)
