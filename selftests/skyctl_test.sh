@@ -133,7 +133,16 @@ has '"calls_per_s":'
 json
 echo 'ok stat'
 
+# A stopped process stops thread by thread, a little after the signal.
 kill -STOP $alive
+tries=0
+while grep -qv '^State:.*T (stopped)' <<-END
+	$(grep -h '^State:' /proc/"$alive"/task/*/status)
+END
+do
+	tries=$((tries + 1))
+	[ $tries -lt 10000 ] || fail 'the server does not stop'
+done
 ctl 0 list --timeout 0.2
 has '^alive +no answer '
 ctl 1 stat --timeout 0.2 alive
