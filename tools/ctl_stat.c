@@ -169,7 +169,7 @@ static void print_sample(const struct options *o, const struct sample *s,
 	if (o->watch && isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	plain = text_plain_name(info->name, sizeof(info->name), &len);
-	printf("%s: pid %d (%s), user %s, up %s, %s, %u workers, %u threads\n",
+	printf("%s: pid %d (%s), user %s, up %s, %s, workers %u, threads %u\n",
 	       safe(name, sizeof(name), plain, len), (int)info->pid,
 	       safe(comm, sizeof(comm), info->comm, sizeof(info->comm)),
 	       text_user(info->uid).s, text_uptime(info->uptime_ns).s,
