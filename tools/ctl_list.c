@@ -76,8 +76,7 @@ static void print_conn(const struct skyipc_conn_info *c)
 {
 	char transport[4 * sizeof(c->transport) + 1];
 
-	printf("  #%-5llu pid %-8d %-15s %-15s %-8s %s calls, %s\n",
-	       (unsigned long long)c->id, (int)c->peer.pid,
+	printf("  pid %-8d %-15s %-15s %-8s %s calls, %s\n", (int)c->peer.pid,
 	       text_user(c->peer.uid).s, text_comm(c->peer.pid).s,
 	       safe(transport, sizeof(transport), c->transport,
 		    sizeof(c->transport)),

@@ -191,8 +191,7 @@ static void print_sample(const struct options *o, const struct sample *s,
 		char who[64], transport[4 * sizeof(c->transport) + 1];
 
 		r = make_row(&c->stats, find_conn(before, c->id, &hint), ns);
-		snprintf(who, sizeof(who), "#%llu pid %d (%s)",
-			 (unsigned long long)c->id, (int)c->peer.pid,
+		snprintf(who, sizeof(who), "pid %d (%s)", (int)c->peer.pid,
 			 text_comm(c->peer.pid).s);
 		print_row(o, who, &r,
 			  safe(transport, sizeof(transport), c->transport,
