@@ -6,7 +6,7 @@
 # folder, with the examples in it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-bin=$(cd "${O:-build}/examples" 2>/dev/null && pwd) || {
+bin=$(cd "${SKY_OUT:-${O:-build}}/examples" 2>/dev/null && pwd) || {
 	echo 'not ok examples: not built (make programs)'
 	exit 1
 }

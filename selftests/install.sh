@@ -17,8 +17,8 @@ skip()
 	exit 77
 }
 
-# $O is the build folder; building again what is built takes no time.
-build=${O:-build}
+# The build folder; building again what is built takes no time.
+build=${SKY_OUT:-${O:-build}}
 cc=${CC:-gcc}
 
 # A program without the sanitizer cannot be linked with a library that has it.

@@ -4,7 +4,8 @@
 # make install and uninstall: programs in C and C++ outside the tree build with
 # nothing but pkg-config, dynamically and statically linked, and run; the
 # shared library exports what it should and nothing else; and uninstall leaves
-# no file. Exits 0, 1, or 77 if it cannot be tried. $O is the build folder.
+# no file. Exits 0, 1, or 77 if it cannot be tried. $SKY_OUT or $O is the build
+# folder.
 set -eu
 cd "$(dirname "$0")/.."
 . selftests/install.sh

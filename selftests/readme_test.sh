@@ -3,7 +3,7 @@
 #
 # What README.md promises: its server and client are taken from the text,
 # built against an installed library with nothing but pkg-config, and run.
-# Exits 0, 1, or 77 if it cannot be tried. $O is the build folder.
+# Exits 0, 1, or 77 if it cannot be tried. $SKY_OUT or $O is the build folder.
 set -eu
 cd "$(dirname "$0")/.."
 . selftests/install.sh

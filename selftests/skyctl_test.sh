@@ -3,10 +3,10 @@
 #
 # skyctl: servers that run, that were killed and that do not answer; exit
 # codes; names that would like to command the terminal; and that --json is
-# JSON. $O is the build folder, with skyctl and the examples in it.
+# JSON. $SKY_OUT or $O is the build folder, with skyctl and the examples in it.
 set -eu
 cd "$(dirname "$0")/.."
-build=$(cd "${O:-build}" && pwd)
+build=$(cd "${SKY_OUT:-${O:-build}}" && pwd)
 skyctl=$build/tools/skyctl
 
 tmp=$(mktemp -d /tmp/skyipc-ctl.XXXXXX)
