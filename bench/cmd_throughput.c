@@ -51,7 +51,7 @@ static int report(struct group *g)
 		n++;
 	}
 	table_print(t, report_out());
-	fflush(report_out());
+	report_notes(g);
 	report_json(g);
 	return group_complaints(g) || !n;
 }

@@ -35,6 +35,12 @@ int main(int argc, char **argv)
 		dief(2, "%s: no such question (see --help)", o.bench);
 	if (place_init(o.cpus))
 		return 2;
+	if (!o.placements_named && place_cpus() < 2) {
+		static char same[] = "same-cpu";
+		static char *only[] = { same };
+
+		o.placements = (struct str_list){ only, 1 };
+	}
 	report_open(&o);
 	env_init();
 	clock_calibrate();

@@ -31,7 +31,9 @@ static const char help_text[] =
 	"  --peer NAME[,..]       all, none, or of those below\n"
 	"                                            (all; idle, openloop: "
 	"none)\n"
-	"  --placement P[,..]     same-cpu, cross-cpu             (cross-cpu)\n"
+	"  --placement P[,..]     same-cpu, cross-cpu             (cross-cpu; "
+	"kv:\n"
+	"                         both; same-cpu where there is but one)\n"
 	"  --cpus A,B[,..]        use these CPUs: clients' first, then "
 	"servers'\n"
 	"  --size N[,..]          payload bytes each way; k, M, G     (8)\n"
@@ -187,7 +189,8 @@ static void defaults(struct options *o, const char *bench)
 	split(&o->transports, "", "shm");
 	split(&o->modes, "", idle ? "adaptive,blocking,polling" : "adaptive");
 	split(&o->peers, "", idle || open ? "none" : "all");
-	split(&o->placements, "", "cross-cpu");
+	split(&o->placements, "",
+	      !strcmp(bench, "kv") ? "same-cpu,cross-cpu" : "cross-cpu");
 	numbers(&o->sizes, "",
 		bytes		       ? "4k,16k,64k,256k,1M,4M"
 		: !strcmp(bench, "kv") ? "4k"
@@ -267,6 +270,7 @@ static void one_option(struct options *o, int opt, const char *name)
 	case OPT_PLACEMENT:
 		split(&o->placements, name, optarg);
 		check_words(&o->placements, name, places);
+		o->placements_named = 1;
 		break;
 	case OPT_SIZE:
 		numbers(&o->sizes, name, optarg, 1, UINT64_C(1) << 30);

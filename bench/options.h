@@ -19,6 +19,7 @@ struct options {
 	const char *bench;
 	struct str_list transports, modes, peers, placements;
 	int peers_named; /* not from "all": missing ones are failures */
+	int placements_named;
 	struct num_list sizes, rates, gaps;
 	uint64_t calls;
 	double seconds;

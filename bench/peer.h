@@ -40,6 +40,9 @@ enum peer_flags {
 	PEER_SPINS = 1 << 2,	/* senseless with both sides on one CPU */
 	PEER_GRACEFUL = 1 << 3, /* stop with SIGTERM, it has to clean up */
 	PEER_SKYIPC = 1 << 4,
+	/* Has threads of its own, which should not have to share the
+	 * caller's CPU: both sides may use the CPUs of both. */
+	PEER_FLOATS = 1 << 6,
 	PEER_CONTROL = 1 << 5, /* not a way to make calls, but a measure */
 };
 

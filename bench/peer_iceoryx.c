@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,8 +62,30 @@ static void roudi_file(int i, char *path, size_t len)
 		snprintf(path, len, "%s", roudi_files[i]);
 }
 
-static void roudi_exec(const char *path, int out, pid_t parent)
+/*
+ * The built-in configuration has no chunk above 4 MiB, and makes 150 MB of
+ * small ones for every run. This one has a pool of what is needed.
+ */
+static int roudi_config(const struct run *run)
 {
+	size_t size = (run->cfg.size + 1024 + 63) & ~(size_t)63;
+	unsigned count = 32 * (run->cfg.clients + 1);
+	int fd = memfd_create("roudi.toml", 0);
+
+	if (size > 1 << 20)
+		count = 8 * (run->cfg.clients + 1);
+	if (fd >= 0)
+		dprintf(fd,
+			"[general]\nversion = 1\n\n[[segment]]\n\n"
+			"[[segment.mempool]]\nsize = %zu\ncount = %u\n",
+			size, count);
+	return fd;
+}
+
+static void roudi_exec(const struct run *run, const char *path, int out,
+		       pid_t parent)
+{
+	char config[64];
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
@@ -75,7 +98,9 @@ static void roudi_exec(const char *path, int out, pid_t parent)
 	dup2(null, 0);
 	dup2(out, 1);
 	dup2(null, 2);
-	execl(path, "iox-roudi", "-m", "off", "-l", "off", (char *)NULL);
+	snprintf(config, sizeof(config), "/proc/self/fd/%d", roudi_config(run));
+	execl(path, "iox-roudi", "-m", "off", "-l", "off", "-c", config,
+	      (char *)NULL);
 	_exit(127);
 }
 
@@ -121,7 +146,7 @@ static int iox_setup(struct run *run)
 		return run_fail(run, "pipe: %s", strerror(errno));
 	roudi.pid = fork();
 	if (!roudi.pid)
-		roudi_exec(path, out[1], self);
+		roudi_exec(run, path, out[1], self);
 	close(out[1]);
 	err = roudi.pid < 0 || roudi_await(out[0]);
 	/* It writes nothing more that could fill the pipe. */

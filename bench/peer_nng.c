@@ -132,11 +132,13 @@ static void nng_end(void *conn)
 	.serve = nng_serve, .open = nng_open_conn, .call = nng_call,           \
 	.close = nng_end
 
-const struct peer peer_nng = {
-	.name = "nng", .mode = "blocking", .flags = PEER_THREADED, NNG_PEER
-};
+const struct peer peer_nng = { .name = "nng",
+			       .mode = "blocking",
+			       .flags = PEER_THREADED | PEER_FLOATS,
+			       NNG_PEER };
 
 const struct peer peer_nng_spin = { .name = "nng-spin",
 				    .mode = "polling",
-				    .flags = PEER_THREADED | PEER_SPINS,
+				    .flags = PEER_THREADED | PEER_FLOATS |
+					     PEER_SPINS,
 				    NNG_PEER };

@@ -140,11 +140,13 @@ static void zmq_end(void *conn)
 	.serve = zmq_serve, .open = zmq_open, .call = zmq_call,                \
 	.submit = zmq_submit, .reap = zmq_reap, .close = zmq_end
 
-const struct peer peer_zeromq = {
-	.name = "zeromq", .mode = "blocking", .flags = PEER_THREADED, ZMQ_PEER
-};
+const struct peer peer_zeromq = { .name = "zeromq",
+				  .mode = "blocking",
+				  .flags = PEER_THREADED | PEER_FLOATS,
+				  ZMQ_PEER };
 
 const struct peer peer_zeromq_spin = { .name = "zeromq-spin",
 				       .mode = "polling",
-				       .flags = PEER_THREADED | PEER_SPINS,
+				       .flags = PEER_THREADED | PEER_FLOATS |
+						PEER_SPINS,
 				       ZMQ_PEER };

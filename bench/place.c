@@ -139,6 +139,11 @@ int place_init(const char *list)
 	return 0;
 }
 
+unsigned place_cpus(void)
+{
+	return ncpus;
+}
+
 int place_make(struct placement *p, const char *name, unsigned clients,
 	       const char **why)
 {

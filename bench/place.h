@@ -24,6 +24,9 @@ struct placement {
  */
 int place_init(const char *list);
 
+/** How many CPUs there are to use. */
+unsigned place_cpus(void);
+
 /**
  * place_make - lay out @clients clients and their server
  * @name: "same-cpu" or "cross-cpu".

@@ -43,8 +43,9 @@ void report_head(const struct options *o, const char *meaning)
 
 	env_print(to);
 	fprintf(to, "measured    %s\n", meaning);
-	fprintf(to, "            %u rounds in turn, %u client%s\n", o->rounds,
-		o->clients, o->clients == 1 ? "" : "s");
+	fprintf(to, "            %u round%s in turn, %u client%s\n", o->rounds,
+		o->rounds == 1 ? "" : "s", o->clients,
+		o->clients == 1 ? "" : "s");
 }
 
 void report_group(const struct group *g)
@@ -107,6 +108,8 @@ static void json_row(const struct group *g, const struct row *r)
 	json_string("mode", r->mode);
 	json_string("placement", g->place.name);
 	json_string("relation", g->place.relation);
+	fprintf(json, ",\"pinned\":%s",
+		r->peer->flags & PEER_FLOATS ? "false" : "true");
 	fprintf(json, ",\"size\":%zu,\"clients\":%u,\"rounds\":%u", g->size,
 		r->cfg.clients, g->o->rounds);
 	if (idle)
@@ -169,6 +172,25 @@ int report_close(void)
 	return bad;
 }
 
+void report_notes(const struct group *g)
+{
+	FILE *to = report_out();
+	int n = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct row *r = &g->rows[i];
+
+		if (!row_measured(r) || !(r->peer->flags & PEER_FLOATS))
+			continue;
+		fprintf(to, "%s%s", n++ ? ", " : "", r->name);
+	}
+	if (n)
+		fputs(": not bound to one CPU each: their own threads may "
+		      "use those of both sides\n",
+		      to);
+	fflush(to);
+}
+
 int report_calls(struct group *g)
 {
 	const struct row *shm = group_shm(g);
@@ -201,7 +223,7 @@ int report_calls(struct group *g)
 		n++;
 	}
 	table_print(t, report_out());
-	fflush(report_out());
+	report_notes(g);
 	report_json(g);
 	if (g->o->plot && n)
 		n = plot_group(g) ? 0 : n;

@@ -22,6 +22,9 @@ void report_group(const struct group *g);
 void report_latency_head(struct table *t);
 void report_latency(struct table *t, const struct row *r);
 
+/** What has to be said below a table. */
+void report_notes(const struct group *g);
+
 /** One JSON object for each measured row. */
 void report_json(const struct group *g);
 

@@ -374,8 +374,7 @@ void run_once(const struct peer *peer, const struct peer_cfg *cfg,
 	if ((peer->flags & PEER_SPINS) && place->same_cpu)
 		run_skip(&run, "it spins; both sides on one CPU would only "
 			       "measure the scheduler's slice");
-	else if ((peer->flags & PEER_SPINS) && (peer->flags & PEER_THREADED) &&
-		 place->nserver < cfg->clients)
+	else if ((peer->flags & PEER_SPINS) && place->nclient < cfg->clients)
 		run_skip(&run, "it spins; %u clients need %u CPUs",
 			 cfg->clients, 2 * cfg->clients);
 	else

@@ -117,6 +117,18 @@ void run_child_start(pid_t parent)
 	sigprocmask(SIG_SETMASK, &run_unblocked, NULL);
 }
 
+static void float_free(const struct placement *p)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < p->nclient; i++)
+		CPU_SET(p->client[i], &set);
+	for (unsigned i = 0; i < p->nserver; i++)
+		CPU_SET(p->server[i], &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 /* Which of the two server processes this is. */
 struct role {
 	struct run *run;
@@ -135,7 +147,8 @@ static void *server_thread(void *arg)
 	struct server_thread *t = arg;
 	const struct role *r = t->role;
 
-	place_pin(r->cpus[t->client % r->ncpus]);
+	if (!(r->run->peer->flags & PEER_FLOATS))
+		place_pin(r->cpus[t->client % r->ncpus]);
 	r->serve(r->run, t->client);
 	/* A server thread that has ended leaves its client without answer. */
 	_exit(r->run->priv->ctl->why_state ? 1 : 0);
@@ -180,7 +193,11 @@ void run_server(struct run *run, int backend)
 	CPU_ZERO(&run->server_cpus);
 	for (unsigned i = 0; i < r.ncpus; i++)
 		CPU_SET(r.cpus[i], &run->server_cpus);
-	sched_setaffinity(0, sizeof(run->server_cpus), &run->server_cpus);
+	if (run->peer->flags & PEER_FLOATS)
+		float_free(p);
+	else
+		sched_setaffinity(0, sizeof(run->server_cpus),
+				  &run->server_cpus);
 	if (run->peer->flags & PEER_THREADED)
 		state = serve_threaded(&r);
 	else
@@ -208,7 +225,10 @@ void run_client(struct run *run, unsigned i)
 	char c;
 
 	prctl(PR_SET_TIMERSLACK, 1);
-	place_pin(priv->place->client[i % priv->place->nclient]);
+	if (run->peer->flags & PEER_FLOATS)
+		float_free(priv->place);
+	else
+		place_pin(priv->place->client[i % priv->place->nclient]);
 	conn = run->peer->open(run, i);
 	if (!conn)
 		_exit(1);
