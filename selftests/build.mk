@@ -9,7 +9,8 @@ points_tests := $(filter death_test,$(selftests))
 # They look inside, so they see the library's own headers.
 selftests_cflags := -Ilibskyipc/src -Iselftests -DSKY_TOP='"$(CURDIR)"'
 
-call_test_srcs := selftests/testlib.c
+conformance_test_srcs := selftests/testlib.c
+unit_test_srcs := selftests/testlib.c
 async_test_srcs := selftests/testlib.c
 fds_test_srcs := selftests/testlib.c
 server_test_srcs := selftests/testlib.c

@@ -92,6 +92,8 @@ void child_start(struct child *c, int (*fn)(struct child *me, void *arg),
 	if (!c->pid) {
 		int status;
 
+		/* An assert that fails must not go on with the next test. */
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(99);
@@ -102,6 +104,8 @@ void child_start(struct child *c, int (*fn)(struct child *me, void *arg),
 		me.from = to[0];
 		status = fn(&me, arg);
 		fflush(NULL);
+		if (under_asan())
+			exit(status); /* looks for leaks */
 		_exit(status);
 	}
 	close(to[0]);
@@ -396,6 +400,114 @@ void query_of(const char *name, struct skyipc_server_info *info)
 	if (err)
 		fail_msg("query %s: %s (%s)", name, strerror(-err),
 			 skyipc_errmsg());
+}
+
+/* ---- variants ----------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+} transports[] = {
+	{ "shm" },
+};
+
+static const char *const mode_names[] = { "adaptive", "blocking", "polling" };
+
+static int variant_setup(void **state)
+{
+	const struct variant *v = *state;
+
+	transport = v->transport;
+	return 0;
+}
+
+int run_variants(const char *group, const struct CMUnitTest *tests, size_t n,
+		 unsigned by)
+{
+	size_t modes = by & BY_MODE ? ARRAY_LEN(mode_names) : 1;
+	size_t places = by & BY_PLACE ? 4 : 1;
+	size_t count = ARRAY_LEN(transports) * modes * places, k = 0;
+	struct CMUnitTest *all = calloc(n * count, sizeof(*all));
+	struct variant *v = calloc(count, sizeof(*v));
+	char(*names)[96] = calloc(n * count, sizeof(*names));
+	int failed = 1;
+
+	for (size_t i = 0; all && v && names && i < count; i++) {
+		size_t place = i % places, mode = i / places % modes;
+
+		v[i].transport = transports[i / places / modes].name;
+		v[i].mode = (enum skyipc_mode)mode;
+		v[i].here = (int)(place & 1);
+		v[i].same_cpu = (int)(place >> 1);
+		for (size_t j = 0; j < n; j++, k++) {
+			snprintf(names[k], sizeof(names[k]), "%s, %s, %s%s%s",
+				 tests[j].name, v[i].transport,
+				 mode_names[mode],
+				 v[i].here ? ", one process" : "",
+				 v[i].same_cpu ? ", one CPU" : "");
+			all[k] = tests[j];
+			all[k].name = names[k];
+			all[k].initial_state = &v[i];
+			all[k].setup_func = variant_setup;
+		}
+	}
+	if (k)
+		failed = _cmocka_run_group_tests(group, all, k, NULL, NULL);
+	free(all);
+	free(v);
+	free(names);
+	return failed;
+}
+
+void fixture_up(struct fixture *f, void **state,
+		const struct skyipc_server_attr *attr,
+		const struct skyipc_connect_attr *cattr)
+{
+	struct skyipc_server_attr a = SKYIPC_SERVER_ATTR_INIT;
+
+	memset(f, 0, sizeof(*f));
+	f->v = *state;
+	if (attr)
+		a = *attr;
+	if (!a.handler && !a.ops)
+		a.handler = test_handler;
+	if (!a.mode)
+		a.mode = f->v->mode;
+	f->name = new_name();
+	pin_to(0);
+	if (f->v->here)
+		f->server = server_here(f->name, &a);
+	else
+		server_spawn(&f->child, f->name, &a);
+	pin_to(f->v->same_cpu ? 0 : 1);
+	f->conn = connect_to(f->name, cattr);
+}
+
+void fixture_down(struct fixture *f)
+{
+	skyipc_close(f->conn);
+	if (f->server) {
+		assert_int_equal(skyipc_server_stop(f->server, LIMIT), 0);
+		skyipc_server_destroy(f->server);
+	} else {
+		assert_int_equal(child_end(&f->child), 0);
+	}
+	pin_to(-1);
+}
+
+pid_t fixture_pid(const struct fixture *f)
+{
+	return f->server ? getpid() : f->child.pid;
+}
+
+uint64_t ask(struct skyipc_conn *conn, uint32_t op, uint64_t in0, uint64_t in1)
+{
+	uint64_t in[SKYIPC_WORDS] = { in0, in1 }, out[SKYIPC_WORDS];
+	int err = skyipc_call(conn, op, in, out, NULL, LIMIT * slowness);
+
+	if (err)
+		fail_msg("call %u: %s (%s)", op, strerror(-err),
+			 skyipc_errmsg());
+	return out[0];
 }
 
 /* ---- the handler -------------------------------------------------------- */

@@ -118,6 +118,56 @@ void server_stats_of(struct skyipc_server *server, struct skyipc_stats *stats);
 /* ... of a server in another process, by skyipc_query(). */
 void query_of(const char *name, struct skyipc_server_info *info);
 
+/* ---- one suite for every transport, mode and placement ------------------ */
+
+struct variant {
+	const char *transport;
+	enum skyipc_mode mode;
+	int here;     /* server in the test's own process */
+	int same_cpu; /* client and server on one CPU, else on two */
+};
+
+/* What to vary, beside the transport. */
+#define BY_MODE 1u
+#define BY_PLACE 2u
+
+/*
+ * Run each test once for every variant; in a test *state is the variant. Names
+ * get the variant appended.
+ */
+int run_variants(const char *group, const struct CMUnitTest *tests, size_t n,
+		 unsigned by);
+
+/* A server as the variant wants it, and a connection to it. */
+struct fixture {
+	const struct variant *v;
+	const char *name;
+	struct child child;	      /* pid is 0 if the server is here */
+	struct skyipc_server *server; /* NULL if it is not */
+	struct skyipc_conn *conn;
+};
+
+/* Attributes may be NULL; without a handler it is test_handler(). */
+void fixture_up(struct fixture *f, void **state,
+		const struct skyipc_server_attr *attr,
+		const struct skyipc_connect_attr *cattr);
+/* Close and end; asserts that the server ended well. */
+void fixture_down(struct fixture *f);
+pid_t fixture_pid(const struct fixture *f);
+
+/* Call without words, in time, and be sure that it went well. */
+uint64_t ask(struct skyipc_conn *conn, uint32_t op, uint64_t in0, uint64_t in1);
+
+/* For threads and children: cmocka's own asserts are for the main thread. */
+#define CHECK(cond)                                                            \
+	do {                                                                   \
+		if (!(cond)) {                                                 \
+			fprintf(stderr, "# %s:%d: not so: %s (%s)\n",          \
+				__FILE__, __LINE__, #cond, skyipc_errmsg());   \
+			abort();                                               \
+		}                                                              \
+	} while (0)
+
 /* ---- a handler that does a bit of everything ---------------------------- */
 
 enum test_op {
