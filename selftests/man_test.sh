@@ -63,5 +63,21 @@ while read -r ref; do
 done <"${TMPDIR:-/tmp}/man_test.$$"
 rm -f "${TMPDIR:-/tmp}/man_test.$$"
 
+# options PAGE SOURCE...: every long option in the sources, as Fl -NAME
+options()
+{
+	page=$1
+	shift
+	found=$(sed -n \
+		's/^[[:space:]]*{ "\([a-z-]*\)", *\([01]\|[a-z]*_argument\),.*/\1/p' "$@")
+	[ -n "$found" ] || not_ok "$page: no options found in $*"
+	for o in $found; do
+		grep -q -e "Fl -$o" "$page" || not_ok "$page: no option --$o"
+	done
+}
+
+options "$man/skyctl.1" tools/ctl_*.c
+options "$man/skybench.1" bench/options.c
+
 [ $bad = 0 ] && echo 'ok manual pages'
 exit $bad
