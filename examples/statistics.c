@@ -34,7 +34,7 @@ static int my_connection(struct skyipc_conn *conn)
 
 	if (err)
 		return complain("conn_stats", err);
-	/* 0 if nothing was timed yet: one call in 16 is */
+	/* 0 if nothing was timed yet: one call in 64 is */
 	printf("%" PRIu64 " calls through %s, p50 %s, p99 %s\n", stats.calls,
 	       skyipc_conn_transport(conn),
 	       skyipc_hist_quantile(&stats.latency, 0.5) ? "known" : "unknown",

@@ -142,6 +142,8 @@ struct skyipc_peer {
  *              An array in static storage, in @data's lifetime, or given by
  *              skyipc_call_fds().
  * @reply_nfds: how many.
+ * @flags:      set by the handler: SKYIPC_CLOSE_FDS closes the reply's
+ *              descriptors when they have been passed (or could not be).
  * @peer:       who calls.
  */
 struct skyipc_call {
@@ -157,9 +159,11 @@ struct skyipc_call {
 	int *fds;
 	const int *reply_fds;
 	uint32_t reply_nfds;
-	uint32_t reserved;
+	uint32_t flags;
 	const struct skyipc_peer *peer;
 };
+
+#define SKYIPC_CLOSE_FDS 1u
 
 /**
  * A handler runs on a worker thread of the server, for one call at a time of
@@ -261,10 +265,21 @@ struct skyipc_server_attr {
 };
 
 #define SKYIPC_SOCK_MODE(m) ((uint32_t)(m) | 0x80000000u)
-#define SKYIPC_SERVER_ATTR_INIT                                                \
+#ifdef __cplusplus
+#define SKYIPC_INIT_(type)                                                     \
+	([]() {                                                                \
+		struct type init_ = {};                                        \
+		init_.size = sizeof(init_);                                    \
+		return init_;                                                  \
+	}())
+#else
+#define SKYIPC_INIT_(type)                                                     \
 	{                                                                      \
-		.size = sizeof(struct skyipc_server_attr)                      \
+		.size = sizeof(struct type)                                    \
 	}
+#endif
+
+#define SKYIPC_SERVER_ATTR_INIT SKYIPC_INIT_(skyipc_server_attr)
 
 /**
  * skyipc_server_create - own a name
@@ -274,8 +289,12 @@ struct skyipc_server_attr {
  * @attr: attributes; a handler or a table is required.
  * @out:  the server, the caller's to destroy.
  *
- * A name left behind by a killed server is taken over. Clients can connect
- * from now on; they are served once the server runs or is dispatched.
+ * A plain name consists of letters, digits, dot, underscore and hyphen and does
+ * not start with a dot; its socket in the directory is NAME.sock. Beside every
+ * socket is a file of the same name with ".lock" added, whose lock tells a live
+ * owner from a dead one. A name left behind by a killed server is taken over.
+ * Clients can connect from now on; they are served once the server runs or is
+ * dispatched.
  *
  * Return: 0; -EADDRINUSE: a live server owns the name; -EINVAL; -ENAMETOOLONG;
  * -EACCES, -ENOENT, ...: what the file system said; -ENOMEM; -EMFILE.
@@ -343,7 +362,8 @@ int skyipc_server_fd(struct skyipc_server *server);
  *
  * One thread at a time. A handler must not call its own server.
  *
- * Return: number of calls served, 0 also on time-out; -ESHUTDOWN: the server
+ * Return: number of calls served, 0 also if time ran out or something happened
+ * that was no call; -ESHUTDOWN: the server
  * has been shut down and is drained; -EBUSY: started, or another thread is in
  * here.
  */
@@ -380,7 +400,7 @@ int *skyipc_call_fds(struct skyipc_call *call, uint32_t n);
  * @transport:  name of the one to use; NULL: the best both sides have.
  * @timeout_ns: for connecting; default 5 s. A name that does not exist yet is
  *              waited for only with @wait.
- * @wait:       non-zero: wait for the name to appear.
+ * @wait:       non-zero: wait for the name to appear and to be served.
  * @call_ns:    what SKYIPC_DEFAULT means for calls; default no limit.
  * @depth:      calls a thread may have outstanding; default 64, rounded up to
  *              a power of two.
@@ -402,10 +422,7 @@ struct skyipc_connect_attr {
 	uint64_t spin_ns;
 };
 
-#define SKYIPC_CONNECT_ATTR_INIT                                               \
-	{                                                                      \
-		.size = sizeof(struct skyipc_connect_attr)                     \
-	}
+#define SKYIPC_CONNECT_ATTR_INIT SKYIPC_INIT_(skyipc_connect_attr)
 
 /**
  * skyipc_connect - connect to a server
@@ -563,12 +580,13 @@ uint64_t skyipc_hist_quantile(const struct skyipc_hist *hist, double q);
  * @errors:    calls that ended without the handler's reply.
  * @bytes_in, @bytes_out: long parts, as seen from the side that counts.
  * @fds_in, @fds_out: descriptors.
- * @spins:     waits that ended while spinning.
+ * @spins:     waits that ended without sleeping. A server's waits are those of
+ *             its workers, and not told for each connection.
  * @parks:     waits that slept in the kernel.
  * @wakes:     times the other side was woken.
  * @refused:   server: connections refused.
  * @mem:       bytes of shared memory now.
- * @latency:   server: time in the handler; client: whole call. One call in 16
+ * @latency:   server: time in the handler; client: whole call. One call in 64
  *             is timed.
  */
 struct skyipc_stats {
@@ -605,7 +623,8 @@ struct skyipc_server_info {
 	uint32_t workers;
 	uint32_t threads;
 	uint64_t uptime_ns;
-	char name[SKYIPC_NAME_MAX + 1]; /* last part of the path */
+	char name[SKYIPC_NAME_MAX +
+		  1]; /* plain, or the last part of the path */
 	char comm[16];
 	struct skyipc_stats stats;
 };
@@ -613,7 +632,7 @@ struct skyipc_server_info {
 /** ... and about each of its connections. */
 struct skyipc_conn_info {
 	size_t size;
-	uint64_t id;
+	uint64_t id; /* counts the server's connections */
 	struct skyipc_peer peer;
 	char transport[16];
 	struct skyipc_stats stats;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls: find the thread's channel, pass on to its transport. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chan.h"
@@ -15,18 +16,25 @@ static __attribute__((noinline)) int first(struct skyipc_conn *conn,
 	return chan_get(conn, chan, deadline_of(t, conn->call_ns));
 }
 
+static __attribute__((noinline)) int first_call(struct skyipc_conn *conn,
+						uint32_t op, const uint64_t *in,
+						uint64_t *out, int32_t *status,
+						skyipc_time t)
+{
+	struct chan *chan;
+	int err = first(conn, &chan, t);
+
+	return err ? err : conn->ops->call(chan, op, in, out, status, t);
+}
+
 SKY_PUBLIC int skyipc_call(struct skyipc_conn *conn, uint32_t op,
 			   const uint64_t *in, uint64_t *out, int32_t *status,
 			   skyipc_time t)
 {
 	struct chan *chan = chan_peek(conn);
 
-	if (unlikely(!chan)) {
-		int err = first(conn, &chan, t);
-
-		if (err)
-			return err;
-	}
+	if (unlikely(!chan))
+		return first_call(conn, op, in, out, status, t);
 	return conn->ops->call(chan, op, in, out, status, t);
 }
 
@@ -128,21 +136,27 @@ SKY_PUBLIC int skyipc_callv(struct skyipc_conn *conn,
 }
 
 SKY_PUBLIC int skyipc_conn_stats(struct skyipc_conn *conn,
-				 struct skyipc_stats *stats)
+				 struct skyipc_stats *user)
 {
-	size_t size = stats->size;
+	struct skyipc_stats *stats;
 
 	fail_clear();
-	if (size < sizeof(*stats))
+	if (user->size < sizeof(user->size))
 		return fail(-EINVAL, "stats->size is not set");
-	memset(stats, 0, sizeof(*stats));
-	stats->size = size;
+	stats = calloc(1, sizeof(*stats));
+	if (!stats)
+		return -ENOMEM;
 	pthread_mutex_lock(&conn->lock);
 	for (struct chan *c = conn->chans; c; c = c->next) {
 		stats->conns++;
 		stats_merge(stats, &c->stats);
 	}
 	stats->conns_total = stats->conns;
+	/* Not counted on the path of a call, for it follows from the rest. */
+	if (stats->calls > stats->parks)
+		stats->spins = stats->calls - stats->parks;
 	pthread_mutex_unlock(&conn->lock);
+	sized_copy(user, user->size, stats, sizeof(*stats));
+	free(stats);
 	return 0;
 }

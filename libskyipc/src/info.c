@@ -32,6 +32,12 @@ void info_stats_locked(struct skyipc_server *s, struct skyipc_stats *stats)
 	for (uint32_t i = 0; i < s->conns_size; i++)
 		if (s->conns[i])
 			conn_stats_locked(s->conns[i], stats);
+	for (struct sconn *conn = s->dying; conn; conn = conn->next_dying)
+		conn_stats_locked(conn, stats);
+	for (uint32_t i = 0; i < s->attr.workers; i++) {
+		stats->spins += stat_read(s->seats[i].spins);
+		stats->parks += stat_read(s->seats[i].parks);
+	}
 }
 
 static void fill_server(struct skyipc_server *s,
@@ -39,6 +45,7 @@ static void fill_server(struct skyipc_server *s,
 {
 	const char *base = strrchr(s->name.path, '/');
 	ssize_t n = 0;
+	size_t len;
 	int fd;
 
 	info->size = sizeof(*info);
@@ -49,8 +56,10 @@ static void fill_server(struct skyipc_server *s,
 	info->threads = s->nthreads;
 	info->uptime_ns = now_ns() - s->started_ns;
 	base = base ? base + 1 : s->name.path;
-	for (size_t i = 0; base[i] && i < sizeof(info->name) - 1; i++)
-		info->name[i] = base[i];
+	len = strlen(base);
+	if (s->name.plain)
+		len -= strlen(NAME_SUFFIX);
+	memcpy(info->name, base, min_u64(len, sizeof(info->name) - 1));
 	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		n = read(fd, info->comm, sizeof(info->comm) - 1);
@@ -90,7 +99,7 @@ int info_make(struct skyipc_server *s, const struct skyipc_peer *asker,
 		    (!all && conn->peer.uid != asker->uid))
 			continue;
 		ci[n].size = sizeof(*ci);
-		ci[n].id = conn->id;
+		ci[n].id = conn->id >> 32;
 		ci[n].peer = conn->peer;
 		snprintf(ci[n].transport, sizeof(ci[n].transport), "%s",
 			 conn->transport->name);

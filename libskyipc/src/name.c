@@ -17,7 +17,6 @@
 #include "point.h"
 
 #define SYSTEM_DIR "/run/skyipc"
-#define SUFFIX ".sock"
 
 static int put(char *to, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -111,10 +110,11 @@ int name_for_server(const char *name, struct name *n)
 	int err;
 
 	n->lock = -1;
-	n->system = 0;
+	n->system = n->plain = 0;
 	if (strchr(name, '/')) {
 		err = put(n->path, sizeof(n->path), "%s", name);
 	} else {
+		n->plain = 1;
 		err = check_plain(name);
 		if (!err)
 			err = runtime_dir(0, dir, sizeof(dir), &n->system);
@@ -122,7 +122,7 @@ int name_for_server(const char *name, struct name *n)
 			err = make_dir(dir, n->system);
 		if (!err)
 			err = put(n->path, sizeof(n->path), "%s/%s%s", dir,
-				  name, SUFFIX);
+				  name, NAME_SUFFIX);
 	}
 	if (err == -ENAMETOOLONG)
 		return fail(err, "path of %s is longer than %zu bytes", name,
@@ -147,7 +147,7 @@ int name_for_client(const char *name, char *path, size_t size)
 	if (err)
 		return err;
 	for (unsigned i = 0; !runtime_dir(i, dir, sizeof(dir), &system); i++) {
-		err = put(path, size, "%s/%s%s", dir, name, SUFFIX);
+		err = put(path, size, "%s/%s%s", dir, name, NAME_SUFFIX);
 		if (err)
 			return fail(err, "path is longer than %zu bytes",
 				    size - 1);
@@ -243,8 +243,9 @@ SKY_PUBLIC int skyipc_list(int (*fn)(const char *path, void *arg), void *arg)
 		while (!ret && (e = readdir(d))) {
 			size_t len = strlen(e->d_name);
 
-			if (len <= strlen(SUFFIX) ||
-			    strcmp(e->d_name + len - strlen(SUFFIX), SUFFIX))
+			if (len <= strlen(NAME_SUFFIX) ||
+			    strcmp(e->d_name + len - strlen(NAME_SUFFIX),
+				   NAME_SUFFIX))
 				continue;
 			if (!put(path, sizeof(path), "%s/%s", dir, e->d_name))
 				ret = fn(path, arg);

@@ -13,9 +13,12 @@
 
 #include <sys/un.h>
 
+#define NAME_SUFFIX ".sock"
+
 struct name {
 	int lock;   /* descriptor of the lock file, -1 if not owned */
 	int system; /* in the system directory */
+	int plain;  /* a plain name was given: the path ends in NAME_SUFFIX */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char lock_path[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
 };

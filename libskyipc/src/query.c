@@ -64,17 +64,18 @@ int info_parse(const void *data, size_t size, struct skyipc_server_info *server,
 	return 0;
 }
 
-SKY_PUBLIC int skyipc_query(const char *name, struct skyipc_server_info *server,
+SKY_PUBLIC int skyipc_query(const char *name, struct skyipc_server_info *user,
 			    struct skyipc_conn_info **conns, size_t *nconns,
 			    skyipc_time t)
 {
 	uint64_t deadline = deadline_of(t, QUERY_NS);
+	struct skyipc_server_info server;
 	union proto_msg msg;
 	const void *map;
 	int sock, fd, err;
 
 	fail_clear();
-	if (server->size < sizeof(*server))
+	if (user->size < sizeof(user->size))
 		return fail(-EINVAL, "server->size is not set");
 	sock = rendezvous(name, 0, deadline);
 	if (sock < 0)
@@ -89,8 +90,10 @@ SKY_PUBLIC int skyipc_query(const char *name, struct skyipc_server_info *server,
 		err = memfd_map_const(fd, msg.info.size, &map);
 	close(fd);
 	if (!err) {
-		err = info_parse(map, msg.info.size, server, conns, nconns);
+		err = info_parse(map, msg.info.size, &server, conns, nconns);
 		munmap((void *)map, msg.info.size);
 	}
+	if (!err)
+		sized_copy(user, user->size, &server, sizeof(server));
 	return err == -EPROTO ? fail(err, "the server told nonsense") : err;
 }

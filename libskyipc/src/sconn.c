@@ -156,6 +156,11 @@ void sconn_put(struct sconn *conn)
 	pthread_mutex_lock(&server->lock);
 	for (struct schan *ch = conn->chans; ch; ch = ch->next)
 		stats_merge(&server->retired, &ch->stats);
+	for (struct sconn **at = &server->dying; *at; at = &(*at)->next_dying)
+		if (*at == conn) {
+			*at = conn->next_dying;
+			break;
+		}
 	conn->user->mem -= conn->mem;
 	conn->user->fds -= conn->fdq.total;
 	quota_tidy(&server->quota, conn->user);
@@ -187,6 +192,8 @@ void sconn_kill(struct sconn *conn, const char *why)
 		server->handshakes--;
 	conn->state = SCONN_DEAD;
 	server->conns[id_index(conn->id)] = NULL;
+	conn->next_dying = server->dying;
+	server->dying = conn;
 	server->nconns--;
 	conn->user->conns--;
 	for (struct schan *ch = conn->chans; ch; ch = ch->next)
@@ -299,7 +306,6 @@ int sconn_chan_add(struct sconn *conn, struct schan **out, int *fd, char *why,
 	ch->req = (void *)((char *)map + shm_req_offset());
 	ch->rep = (void *)((char *)map + shm_rep_offset(conn->depth));
 	ch->mask = conn->depth - 1;
-	ch->cpu = -1;
 	ch->conn = conn;
 	ch->stats.mem = size;
 	/* Nobody looks at it yet: the client has to ring. */

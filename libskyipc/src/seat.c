@@ -55,6 +55,28 @@ static int pending(struct schan *ch)
 	return shm_ready_sc(&ch->req[pos & ch->mask], pos);
 }
 
+/* Clients that share our CPU are not to spin: see shm_wait.c. */
+static void tell_cpu(struct seat *seat, struct schan *ch)
+{
+	atomic_store_explicit(&ch->head->server.cpu, (uint32_t)seat->here + 1,
+			      memory_order_relaxed);
+}
+
+/*
+ * Have we moved? Asked while there is time anyway, before waiting, not on the
+ * path of a call.
+ */
+static void look_where(struct seat *seat)
+{
+	int cpu = cpu_here();
+
+	if (likely(cpu == seat->here))
+		return;
+	seat->here = cpu;
+	for (uint32_t i = 0; i < seat->n; i++)
+		tell_cpu(seat, seat->list[i]);
+}
+
 static int list_add(struct seat *seat, struct schan *ch)
 {
 	if (seat->n == seat->room) {
@@ -68,6 +90,7 @@ static int list_add(struct seat *seat, struct schan *ch)
 	}
 	atomic_fetch_add_explicit(&ch->conn->refs, 1, memory_order_relaxed);
 	ch->last_round = seat->round;
+	tell_cpu(seat, ch);
 	seat->list[seat->n++] = ch;
 	return 0;
 }
@@ -162,6 +185,7 @@ static void bells(struct seat *seat, int ms)
 	do {
 		n = epoll_wait(seat->server->bell_ep, ev, 16, ms);
 	} while (n < 0 && errno == EINTR);
+	look_where(seat);
 	for (int i = 0; i < n; i++)
 		if (ev[i].data.u64 >= EVENT_CONN)
 			answer_bell(seat, ev[i].data.u64);
@@ -252,13 +276,11 @@ static unsigned round_once(struct seat *seat)
 /* Do we share the CPU with the client that called last? */
 static int client_is_here(struct seat *seat)
 {
-	int cpu = cpu_here();
-
 	for (uint32_t i = 0; i < seat->n; i++)
 		if (seat->list[i] == seat->last)
 			return (int)atomic_load_explicit(
 				       &seat->last->head->client.cpu,
-				       memory_order_relaxed) == cpu + 1;
+				       memory_order_relaxed) == seat->here + 1;
 	return 0;
 }
 
@@ -275,6 +297,7 @@ static unsigned linger(struct seat *seat)
 
 	if (!seat->n || server->attr.mode == SKYIPC_BLOCKING)
 		return 0;
+	look_where(seat);
 	if (client_is_here(seat)) {
 		if (seat->yield_skip) {
 			seat->yield_skip--;
@@ -283,8 +306,12 @@ static unsigned linger(struct seat *seat)
 		while (yields++ < YIELDS) {
 			sched_yield();
 			served = round_once(seat);
-			if (served || my_seat != seat)
+			if (my_seat != seat)
 				return served;
+			if (served) {
+				stat_add(seat->spins, 1);
+				return served;
+			}
 			if (ticks() - t > ns_to_ticks(YIELD_SLOW_NS)) {
 				seat->yield_skip = YIELD_SKIP;
 				return 0;
@@ -312,8 +339,10 @@ static unsigned linger(struct seat *seat)
 	served = 0;
 out:
 	t = ticks() - t0;
-	if (served && my_seat == seat)
+	if (served && my_seat == seat) {
+		stat_add(seat->spins, 1);
 		seat->gap_avg += (t >> 3) - (seat->gap_avg >> 3);
+	}
 	return served;
 }
 
@@ -327,6 +356,7 @@ static void sleep_until_bell(struct seat *seat)
 			i++;
 	if (seat->n)
 		return;
+	stat_add(seat->parks, 1);
 	point("server-sleep");
 	bells(seat, -1);
 	point("server-woken");
@@ -359,6 +389,7 @@ static void seat_poll(struct seat *seat)
 	while (my_seat == seat &&
 	       !atomic_load_explicit(&server->draining, memory_order_relaxed)) {
 		take_inbox(seat);
+		look_where(seat);
 		for (int i = 0; i < 64 && my_seat == seat; i++)
 			if (!round_once(seat))
 				cpu_relax();
@@ -596,6 +627,7 @@ int seats_make(struct skyipc_server *server)
 		seat->server = server;
 		seat->index = (int)i;
 		seat->cpu = choose_cpu(server, i);
+		seat->here = -1;
 		seat_free_locked(seat);
 	}
 	return 0;

@@ -20,7 +20,7 @@
 #include "sock.h"
 #include "point.h"
 
-#define TIMED_MASK 15
+#define TIMED_MASK 63
 
 /* Calls of one channel in a row, while others wait. */
 #define BATCH 32
@@ -34,28 +34,33 @@ struct serving {
 	struct skyipc_call call;
 	struct schan *ch;
 	uint64_t pos;
+	/* from here on zeroed at the start */
 	int *fds;	/* the request's, as received */
 	int *reply_fds; /* given by skyipc_call_fds() */
 	char *reply_half;
 	char *request_half;
 };
 
-static void publish(struct schan *ch, uint64_t pos, uint32_t flags,
-		    uint32_t code, const uint64_t *w, uint64_t ext)
+static __attribute__((noinline)) void wake(struct schan *ch)
+{
+	/* Only one waker: the watch thread of the client may be another. */
+	if (atomic_exchange(&ch->head->client.park, SHM_AWAKE) == SHM_AWAKE)
+		return;
+	point("server-wake");
+	stat_add(ch->stats.wakes, 1);
+	futex_wake_all(&ch->head->client.park);
+}
+
+static inline void publish(struct schan *ch, uint64_t pos, uint32_t flags,
+			   uint32_t code, const uint64_t *w, uint64_t ext)
 {
 	struct shm_slot *slot = &ch->rep[pos & ch->mask];
 
 	shm_put(slot, w, ext);
 	point("server-reply");
-	if (likely(!shm_publish(slot, shm_head(pos, flags, code),
-				&ch->head->client)))
-		return;
-	/* Only one waker: the watch thread of the client may be another. */
-	if (atomic_exchange(&ch->head->client.park, SHM_AWAKE) != SHM_AWAKE) {
-		point("server-wake");
-		stat_add(ch->stats.wakes, 1);
-		futex_wake_all(&ch->head->client.park);
-	}
+	if (unlikely(shm_publish(slot, shm_head(pos, flags, code),
+				 &ch->head->client)))
+		wake(ch);
 }
 
 static __attribute__((noinline)) void refuse(struct schan *ch, uint64_t pos,
@@ -192,6 +197,9 @@ static __attribute__((noinline)) void finish_extras(struct serving *s,
 		close_fds(s->fds, s->call.nfds);
 		free(s->fds);
 	}
+	if (s->call.flags & SKYIPC_CLOSE_FDS &&
+	    s->call.reply_nfds <= SKYIPC_MAX_FDS)
+		close_fds(s->call.reply_fds, s->call.reply_nfds);
 	free(s->reply_fds);
 	if (err)
 		refuse(s->ch, s->pos, err);
@@ -200,26 +208,65 @@ static __attribute__((noinline)) void finish_extras(struct serving *s,
 			ext);
 }
 
-static inline void serve_one(struct schan *ch, uint64_t pos, uint64_t head)
+/*
+ * Zero from @from up to @to, 16 bytes at a time. memset() of so much becomes a
+ * "rep stos", which takes longer to start than these few stores.
+ */
+static inline __attribute__((always_inline)) void zero(void *from, void *to)
+{
+	typedef uint64_t pair
+		__attribute__((vector_size(16), aligned(8), may_alias));
+	pair *p = from;
+
+#pragma GCC unroll 8
+	while ((void *)p < to)
+		*p++ = (pair){ 0, 0 };
+}
+
+/* What the handler is to see of a short request. */
+static inline void begin(struct serving *s, struct schan *ch, uint64_t pos,
+			 uint64_t head)
+{
+	struct skyipc_call *c = &s->call;
+
+	static_assert((offsetof(struct skyipc_call, peer) -
+		       offsetof(struct skyipc_call, out)) %
+				      16 ==
+			      0,
+		      "zeroed in pairs of words");
+	c->op = shm_head_code(head);
+	c->nfds = 0;
+	zero(c->out, &c->peer);
+	c->peer = &ch->conn->peer;
+	s->ch = ch;
+	s->pos = pos;
+	zero(&s->fds, s + 1);
+}
+
+static __attribute__((noinline)) int32_t
+call_timed(struct serving *s, skyipc_handler handler, void *arg)
+{
+	uint64_t t0 = ticks();
+	int32_t status = handler(&s->call, arg);
+
+	hist_record(&s->ch->stats.latency, ticks_to_ns(ticks() - t0));
+	return status;
+}
+
+static inline __attribute__((always_inline)) void
+serve_one(struct schan *ch, uint64_t pos, uint64_t head)
 {
 	struct shm_slot *slot = &ch->req[pos & ch->mask];
 	uint32_t flags = shm_head_flags(head);
 	struct skyipc_server *server = ch->conn->server;
 	struct serving s;
 	skyipc_handler handler;
-	uint64_t t0 = 0;
 	int32_t status;
-	int timed, err;
+	int err;
 	void *arg;
 
-	memset(&s.call, 0, sizeof(s.call));
-	s.call.op = shm_head_code(head);
-	s.call.peer = &ch->conn->peer;
+	begin(&s, ch, pos, head);
 	shm_get(slot, s.call.in);
-	s.ch = ch;
-	s.pos = pos;
-	s.fds = s.reply_fds = NULL;
-	s.request_half = s.reply_half = NULL;
 	/* A client about to sleep looks here: it is in good hands. */
 	atomic_store_explicit(&ch->head->accepted, pos + 1,
 			      memory_order_relaxed);
@@ -235,18 +282,15 @@ static inline void serve_one(struct schan *ch, uint64_t pos, uint64_t head)
 		err = -ENOSYS;
 		goto refuse;
 	}
-	timed = !(ch->timing++ & TIMED_MASK);
-	if (unlikely(timed))
-		t0 = ticks();
-
 	point("server-handler");
-	status = handler(&s.call, arg);
+	if (unlikely(!(pos & TIMED_MASK)))
+		status = call_timed(&s, handler, arg);
+	else
+		status = handler(&s.call, arg);
 	point("server-handled");
-
-	if (unlikely(timed))
-		hist_record(&ch->stats.latency, ticks_to_ns(ticks() - t0));
 	stat_add(ch->stats.calls, 1);
-	if (unlikely(s.fds || s.call.reply_len || s.call.reply_nfds))
+	/* One test of three things that are nearly never there. */
+	if (unlikely((uintptr_t)s.fds | s.call.reply_len | s.call.reply_nfds))
 		finish_extras(&s, status);
 	else
 		publish(ch, pos, 0, (uint32_t)status, s.call.out, 0);
@@ -259,58 +303,65 @@ refuse:
 	refuse(ch, pos, err);
 }
 
-static inline void tell_cpu(struct schan *ch)
-{
-	int cpu = cpu_here();
-
-	if (unlikely(cpu != ch->cpu)) {
-		ch->cpu = cpu;
-		atomic_store_explicit(&ch->head->server.cpu, (uint32_t)cpu + 1,
-				      memory_order_relaxed);
-	}
-}
-
-static inline int ready(struct schan *ch, uint64_t *head)
-{
-	/* Relaxed: a stale position only makes us look at the wrong slot; it
-	 * is read again under the claim. */
-	uint64_t pos = atomic_load_explicit(&ch->pos, memory_order_relaxed);
-
-	return shm_ready(&ch->req[pos & ch->mask], pos, head);
-}
-
-unsigned serve(struct schan *ch)
+/* Under the claim, with a request's head at @pos. */
+static inline __attribute__((always_inline)) unsigned
+serve_batch(struct schan *ch, uint64_t pos, uint64_t head)
 {
 	unsigned served = 0;
-	uint64_t head;
 
-again:
-	if (likely(!ready(ch, &head)))
-		return served;
-	/* Acquire, of pos and all else: pairs with the store of 0 below. */
-	if (atomic_exchange_explicit(&ch->claim, 1, memory_order_acquire))
-		return served;
-	point("server-claimed");
-	tell_cpu(ch);
-	for (unsigned n = 0; n < BATCH && ready(ch, &head); n++) {
-		uint64_t pos =
-			atomic_load_explicit(&ch->pos, memory_order_relaxed);
-
-		/* Before the handler: whoever looks meanwhile must see what
-		 * comes next, not what is being served. */
+	do {
+		/*
+		 * Before the handler: whoever looks meanwhile must see what
+		 * comes next, not what is being served.
+		 */
 		atomic_store_explicit(&ch->pos, pos + 1, memory_order_relaxed);
-		serve_one(ch, pos, head);
+		serve_one(ch, pos++, head);
 		served++;
-	}
-	/*
-	 * Who found the channel claimed has gone away (see seat.c): look once
-	 * more after giving the claim back, unless the channel is on a list.
-	 * Sequentially consistent with seat.c's stores of owner and park.
-	 */
+	} while (shm_ready(&ch->req[pos & ch->mask], pos, &head) &&
+		 served < BATCH);
+	return served;
+}
+
+/* Serve under the claim, if nobody else has it. */
+static inline __attribute__((always_inline)) unsigned
+serve_claimed(struct schan *ch, uint64_t pos, uint64_t head)
+{
+	unsigned served = 0;
+
+	/* Acquire, of pos and all else: pairs with the store of 0 below. */
+	if (unlikely(atomic_exchange_explicit(&ch->claim, 1,
+					      memory_order_acquire)))
+		return 0;
+	point("server-claimed");
+	if (likely(pos == atomic_load_explicit(&ch->pos, memory_order_relaxed)))
+		served = serve_batch(ch, pos, head);
+	/* Sequentially consistent with list_drop()'s stores, see below. */
 	atomic_store(&ch->claim, 0);
 	point("server-unclaimed");
+	return served;
+}
+
+/*
+ * The channel is on no list. Whoever took it off may have found it claimed and
+ * left what had come meanwhile to us.
+ */
+static __attribute__((noinline)) unsigned serve_left(struct schan *ch)
+{
+	unsigned served = 0;
+	uint64_t pos, head;
+
+	while (!atomic_load(&ch->owner) && schan_ready(ch, &pos, &head) &&
+	       !atomic_load(&ch->claim))
+		served += serve_claimed(ch, pos, head);
+	return served;
+}
+
+unsigned serve_ready(struct schan *ch, uint64_t pos, uint64_t head)
+{
+	unsigned served = serve_claimed(ch, pos, head);
+
 	if (unlikely(!atomic_load(&ch->owner)))
-		goto again;
+		served += serve_left(ch);
 	return served;
 }
 

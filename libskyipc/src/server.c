@@ -552,17 +552,20 @@ SKY_PUBLIC const char *skyipc_server_path(const struct skyipc_server *s)
 }
 
 SKY_PUBLIC int skyipc_server_stats(struct skyipc_server *s,
-				   struct skyipc_stats *stats)
+				   struct skyipc_stats *user)
 {
-	size_t size = stats->size;
+	struct skyipc_stats *stats;
 
 	fail_clear();
-	if (size < sizeof(*stats))
+	if (user->size < sizeof(user->size))
 		return fail(-EINVAL, "stats->size is not set");
-	memset(stats, 0, sizeof(*stats));
-	stats->size = sizeof(*stats);
+	stats = calloc(1, sizeof(*stats));
+	if (!stats)
+		return -ENOMEM;
 	pthread_mutex_lock(&s->lock);
 	info_stats_locked(s, stats);
 	pthread_mutex_unlock(&s->lock);
+	sized_copy(user, user->size, stats, sizeof(*stats));
+	free(stats);
 	return 0;
 }

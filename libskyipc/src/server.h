@@ -44,8 +44,6 @@ struct schan {
 	 * used, given back (release) after. One call at a time and in order.
 	 */
 	_Atomic int claim;
-	int cpu;    /* last told to the client */
-	int timing; /* counts calls to be timed */
 	/*
 	 * The seat whose list this is on, or NULL: then park is SHM_PARKED
 	 * and the client rings. Changed by compare-and-exchange.
@@ -85,6 +83,7 @@ struct sconn {
 	int bell;
 	uint32_t strikes; /* rings for nothing since the last call */
 
+	struct sconn *next_dying; /* dead, but still referenced */
 	struct schan *chans;
 	uint32_t nchans;
 	uint64_t mem;
@@ -103,7 +102,8 @@ struct seat {
 	struct skyipc_server *server;
 	struct seat *next_free;
 	int index;
-	int cpu; /* to be pinned to, -1: anywhere */
+	int cpu;  /* to be pinned to, -1: anywhere */
+	int here; /* where its thread runs, as last told to the clients */
 	struct schan **list;
 	uint32_t n, room;
 	uint64_t round;
@@ -115,7 +115,8 @@ struct seat {
 	uint64_t last_bells; /* ticks */
 	uint32_t waits;
 	uint32_t yield_skip;
-	struct schan *last; /* served last; only compared with the list */
+	uint64_t spins, parks; /* waits that ended so: statistics */
+	struct schan *last;    /* served last; only compared with the list */
 };
 
 enum server_state {
@@ -155,6 +156,7 @@ struct skyipc_server {
 	uint32_t next_gen;
 	uint32_t handshakes; /* connections in SCONN_NEW */
 	struct quota quota;
+	struct sconn *dying;
 	struct skyipc_stats retired; /* of connections that are gone */
 
 	struct seat *seats;
@@ -223,8 +225,27 @@ int seat_is_mine(struct skyipc_server *server);
 extern __thread struct seat *my_seat;
 extern __thread struct skyipc_server *my_server;
 
-/* serve.c: serve what is in the channel; how many calls. */
-unsigned serve(struct schan *ch);
+/* Is there a request at the channel's position, and with what head? */
+static inline int schan_ready(struct schan *ch, uint64_t *pos, uint64_t *head)
+{
+	/* Relaxed: a stale position only makes us look at the wrong slot; it
+	 * is compared again under the claim. */
+	*pos = atomic_load_explicit(&ch->pos, memory_order_relaxed);
+	return shm_ready(&ch->req[*pos & ch->mask], *pos, head);
+}
+
+/* serve.c: serve what schan_ready() has seen, and what follows it. */
+unsigned serve_ready(struct schan *ch, uint64_t pos, uint64_t head);
+
+/* Serve what is in the channel. Return: how many calls. */
+static inline unsigned serve(struct schan *ch)
+{
+	uint64_t pos, head;
+
+	return likely(!schan_ready(ch, &pos, &head))
+		       ? 0
+		       : serve_ready(ch, pos, head);
+}
 
 /* info.c */
 int info_make(struct skyipc_server *server, const struct skyipc_peer *asker,

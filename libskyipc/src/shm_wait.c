@@ -190,8 +190,6 @@ int shm_wait(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 	ret = is_here(ch) ? yield(ch, pos) : spin(ch, pos, t0, deadline);
 	if (ret == 1)
 		ret = park(ch, pos, deadline);
-	else if (!ret)
-		stat_add(ch->base.stats.spins, 1);
 	t = ticks() - t0;
 	ch->wait_avg += (t >> 3) - (ch->wait_avg >> 3);
 	return ret;

@@ -26,17 +26,18 @@ const struct transport *transport_named(const char *name)
 	return NULL;
 }
 
-SKY_PUBLIC int skyipc_transport(unsigned i, struct skyipc_transport_info *info)
+SKY_PUBLIC int skyipc_transport(unsigned i, struct skyipc_transport_info *user)
 {
+	struct skyipc_transport_info info = { .size = sizeof(info) };
 	const struct transport *t = transport_at(i);
 
 	fail_clear();
 	if (!t)
 		return -ENOENT;
-	if (info->size < sizeof(*info))
+	if (user->size < sizeof(user->size))
 		return fail(-EINVAL, "info->size is not set");
-	snprintf(info->name, sizeof(info->name), "%s", t->name);
-	info->detail[0] = '\0';
-	info->available = !t->probe(info->detail, sizeof(info->detail));
+	snprintf(info.name, sizeof(info.name), "%s", t->name);
+	info.available = !t->probe(info.detail, sizeof(info.detail));
+	sized_copy(user, user->size, &info, sizeof(info));
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -36,6 +37,18 @@ static inline uint32_t roundup_pow2(uint32_t v)
 static inline uint64_t align_up(uint64_t v, uint64_t to)
 {
 	return (v + to - 1) & ~(to - 1);
+}
+
+/*
+ * A structure that starts with its size, for a program that may know it longer
+ * or shorter than we do: the program's size stays, what we lack becomes zero.
+ */
+static inline void sized_copy(void *to, size_t size, const void *from,
+			      size_t have)
+{
+	memset(to, 0, size);
+	memcpy(to, from, size < have ? size : have);
+	*(size_t *)to = size;
 }
 
 /*
