@@ -20,9 +20,10 @@ int cmd_rtt(const struct options *o)
 
 	report_head(o, "round trips: a request and its reply, one call after "
 		       "the other");
-	for (size_t p = 0; p < o->placements.n; p++) {
-		for (size_t s = 0; s < o->sizes.n; s++) {
-			for (size_t k = 0; k < o->gaps.n; k++) {
+	for (size_t p = 0; p < o->placements.n && !run_interrupted(); p++) {
+		for (size_t s = 0; s < o->sizes.n && !run_interrupted(); s++) {
+			for (size_t k = 0; k < o->gaps.n && !run_interrupted();
+			     k++) {
 				uint64_t gap = o->gaps.v[k];
 				struct group g;
 
@@ -50,8 +51,8 @@ int cmd_async(const struct options *o)
 	report_head(o, "several calls outstanding; latency is from submission "
 		       "to reply, waiting in the queue included");
 	fprintf(report_out(), "            depth %u\n", o->depth);
-	for (size_t p = 0; p < o->placements.n; p++) {
-		for (size_t s = 0; s < o->sizes.n; s++) {
+	for (size_t p = 0; p < o->placements.n && !run_interrupted(); p++) {
+		for (size_t s = 0; s < o->sizes.n && !run_interrupted(); s++) {
 			struct group g;
 
 			group_init(&g, o, o->placements.v[p], o->sizes.v[s],
@@ -69,9 +70,10 @@ int cmd_openloop(const struct options *o)
 
 	report_head(o, "calls due at fixed times; latency is from when a call "
 		       "was due to its reply");
-	for (size_t p = 0; p < o->placements.n; p++) {
-		for (size_t s = 0; s < o->sizes.n; s++) {
-			for (size_t k = 0; k < o->rates.n; k++) {
+	for (size_t p = 0; p < o->placements.n && !run_interrupted(); p++) {
+		for (size_t s = 0; s < o->sizes.n && !run_interrupted(); s++) {
+			for (size_t k = 0; k < o->rates.n && !run_interrupted();
+			     k++) {
 				double rate = (double)o->rates.v[k];
 				struct group g;
 

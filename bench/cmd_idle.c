@@ -157,8 +157,8 @@ int cmd_idle(const struct options *o)
 		       "CPU time");
 	fprintf(report_out(), "            %.1f s for each row\n", o->seconds);
 	watch_ns = (uint64_t)(o->seconds * 1e9 / o->rounds);
-	for (size_t p = 0; p < o->placements.n; p++) {
-		for (size_t s = 0; s < o->sizes.n; s++) {
+	for (size_t p = 0; p < o->placements.n && !run_interrupted(); p++) {
+		for (size_t s = 0; s < o->sizes.n && !run_interrupted(); s++) {
 			struct group g;
 
 			group_init(&g, o, o->placements.v[p], o->sizes.v[s], 1);

@@ -311,14 +311,15 @@ int cmd_kv(const struct options *o)
 			     o->peers.v[i]);
 	report_head(o, "client -> encryption server (AES-256-GCM) -> key-value "
 		       "server, and back; latency is the client's");
-	for (size_t s = 0; s < o->sizes.n; s++) {
+	for (size_t s = 0; s < o->sizes.n && !run_interrupted(); s++) {
 		if (kv_data_load(&data, o->data, o->sizes.v[s]))
 			return 1;
 		fprintf(report_out(),
 			"data        %zu files, %zu bytes in %zu values of up "
 			"to %zu bytes, each verified whenever read\n",
 			data.files, data.bytes, data.n, (size_t)o->sizes.v[s]);
-		for (size_t p = 0; p < o->placements.n; p++) {
+		for (size_t p = 0; p < o->placements.n && !run_interrupted();
+		     p++) {
 			bad |= one(o, o->placements.v[p], o->sizes.v[s],
 				   KV_PUT);
 			bad |= one(o, o->placements.v[p], o->sizes.v[s],

@@ -69,8 +69,8 @@ int cmd_throughput(const struct options *o)
 		"            build the request in place: one such copy, then a "
 		"call answered in place, then\n"
 		"            a word of every page of the reply is read");
-	for (size_t p = 0; p < o->placements.n; p++) {
-		for (size_t s = 0; s < o->sizes.n; s++) {
+	for (size_t p = 0; p < o->placements.n && !run_interrupted(); p++) {
+		for (size_t s = 0; s < o->sizes.n && !run_interrupted(); s++) {
 			struct group g;
 
 			group_init(&g, o, o->placements.v[p], o->sizes.v[s], 1);

@@ -4,6 +4,7 @@
 #include "bench.h"
 #include "clock.h"
 #include "env.h"
+#include "guard.h"
 #include "place.h"
 #include "report.h"
 #include "util.h"
@@ -45,7 +46,11 @@ int main(int argc, char **argv)
 	env_init();
 	clock_calibrate();
 	run_signals();
+	guard_start();
 	bad = questions[q].fn(&o);
 	bad |= report_close();
+	guard_end();
+	if (run_interrupted())
+		return 128 + run_interrupted();
 	return bad ? 1 : 0;
 }

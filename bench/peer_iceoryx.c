@@ -98,9 +98,11 @@ static void roudi_exec(const struct run *run, const char *path, int out,
 	dup2(null, 0);
 	dup2(out, 1);
 	dup2(null, 2);
+	/* -k: when told to end it waits so long for clients, which may be
+	 * dead; 45 s otherwise. */
 	snprintf(config, sizeof(config), "/proc/self/fd/%d", roudi_config(run));
-	execl(path, "iox-roudi", "-m", "off", "-l", "off", "-c", config,
-	      (char *)NULL);
+	execl(path, "iox-roudi", "-m", "off", "-l", "off", "-k", "1", "-c",
+	      config, (char *)NULL);
 	_exit(127);
 }
 

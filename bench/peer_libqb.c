@@ -6,7 +6,6 @@
  * server polls its descriptors without a time-out and the client tries the
  * ring without one. The byte is sent all the same.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <qb/qbipcc.h>
 #include <qb/qbipcs.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "guard.h"
 #include "peer.h"
 
 #define QB_HEADER sizeof(struct qb_ipc_request_header)
@@ -278,28 +278,10 @@ static void qb_end(void *conn)
 static void qb_teardown(struct run *run)
 {
 	char prefix[64];
-	DIR *shm = opendir("/dev/shm");
-	struct dirent *e;
 
 	snprintf(prefix, sizeof(prefix), "qb-%d-", (int)run->server);
-	while (shm && run->server > 0 && (e = readdir(shm))) {
-		char path[600];
-		struct dirent *f;
-		DIR *dir;
-
-		if (strncmp(e->d_name, prefix, strlen(prefix)))
-			continue;
-		snprintf(path, sizeof(path), "/dev/shm/%s", e->d_name);
-		dir = opendir(path);
-		while (dir && (f = readdir(dir)))
-			unlinkat(dirfd(dir), f->d_name, 0);
-		if (dir)
-			closedir(dir);
-		if (rmdir(path))
-			unlink(path);
-	}
-	if (shm)
-		closedir(shm);
+	if (run->server > 0)
+		guard_sweep("/dev/shm", prefix);
 }
 
 #define QB_PEER                                                                \

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "guard.h"
 #include "run_priv.h"
 #include "util.h"
 
@@ -56,7 +57,7 @@ void run_signals(void)
 
 int run_interrupted(void)
 {
-	return interrupted != 0;
+	return (int)interrupted;
 }
 
 static pid_t spawn(struct run *run, struct child *child, unsigned client)
@@ -281,6 +282,7 @@ static int measure(struct run *run, struct outcome *into)
 	priv->steps[STEP_SERVING] = 0;
 	if (!(run->peer->flags & PEER_LOCAL)) {
 		run->server = spawn(run, &priv->server, 0);
+		guard_server(run->server);
 		if (run->server < 0 ||
 		    wait_step(run, STEP_SERVING, servers, START_NS,
 			      "the server started"))

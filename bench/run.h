@@ -56,6 +56,8 @@ int run_pause(struct run *run, uint64_t ns);
 
 /** Install the handlers which make ^C clean up; before the first run. */
 void run_signals(void);
+
+/** The signal that came, or 0. */
 int run_interrupted(void);
 
 #endif /* BENCH_RUN_H */
