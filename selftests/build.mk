@@ -11,6 +11,7 @@ selftests_cflags := -Ilibskyipc/src -Iselftests -DSKY_TOP='"$(CURDIR)"'
 
 conformance_test_srcs := selftests/testlib.c
 unit_test_srcs := selftests/testlib.c
+timeout_test_srcs := selftests/testlib.c
 async_test_srcs := selftests/testlib.c
 fds_test_srcs := selftests/testlib.c
 server_test_srcs := selftests/testlib.c

@@ -546,6 +546,21 @@ static void block_here(void)
 	blocked--;
 }
 
+void test_unblock(int n)
+{
+	permits += n;
+}
+
+int test_blocked(void)
+{
+	return blocked;
+}
+
+int test_counted(void)
+{
+	return counted;
+}
+
 static int32_t fds_in(struct skyipc_call *call)
 {
 	struct stat st;

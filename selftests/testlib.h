@@ -198,6 +198,11 @@ enum test_op {
 };
 int32_t test_handler(struct skyipc_call *call, void *arg);
 
+/* The same for a server in this process, without a call. */
+void test_unblock(int n);
+int test_blocked(void);
+int test_counted(void);
+
 /* Byte @i of the pattern @seed. */
 static inline uint8_t pattern(uint64_t seed, size_t i)
 {
