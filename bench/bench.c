@@ -23,7 +23,7 @@ struct row *group_add(struct group *g, const struct peer *peer)
 	lat_clear(&r->out.hist);
 	r->peer = peer;
 	r->name = peer->name;
-	r->mode = peer->mode;
+	r->mode = peer->mode ? peer->mode : "-";
 	r->batch = 1;
 	r->cfg.size = g->size;
 	r->cfg.clients = g->o->clients;

@@ -25,7 +25,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	struct options o;
+	static struct options o;
 	size_t q = 0;
 	int bad;
 

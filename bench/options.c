@@ -85,6 +85,9 @@ static void split(struct str_list *l, const char *opt, const char *arg)
 
 	if (!copy)
 		dief(1, "out of memory");
+	if (l->v)
+		free(l->v[0]);
+	free(l->v);
 	l->n = 0;
 	l->v = xcalloc(strlen(arg) + 1, sizeof(char *));
 	while (at) {
@@ -127,8 +130,9 @@ static uint64_t number(const char *opt, const char *arg, uint64_t min,
 static void numbers(struct num_list *l, const char *opt, const char *arg,
 		    uint64_t min, uint64_t max)
 {
-	struct str_list words;
+	struct str_list words = { NULL, 0 };
 
+	free(l->v);
 	split(&words, opt, arg);
 	l->n = words.n;
 	l->v = xcalloc(words.n, sizeof(*l->v));

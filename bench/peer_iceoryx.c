@@ -48,6 +48,7 @@ static const char *const roudi_files[] = {
 
 static struct {
 	pid_t pid;
+	int ready;		     /* the names are ours */
 	int was_there[NROUDI_FILES]; /* not ours to remove */
 } roudi;
 
@@ -137,6 +138,7 @@ static int iox_setup(struct run *run)
 	int out[2], err;
 
 	roudi.pid = 0;
+	roudi.ready = 0;
 	if (find_program("iox-roudi", path, sizeof(path)))
 		return run_skip(run, "there is no iox-roudi in the path: "
 				     "install iceoryx");
@@ -156,6 +158,7 @@ static int iox_setup(struct run *run)
 	if (err)
 		return run_skip(run, "iox-roudi did not start (is another one "
 				     "running?)");
+	roudi.ready = 1;
 	return PEER_OK;
 }
 
@@ -188,7 +191,7 @@ static void iox_teardown(struct run *run)
 		kill(roudi.pid, SIGKILL);
 		waitpid(roudi.pid, NULL, 0);
 	}
-	for (int i = 0; roudi.pid > 0 && roudi_files[i]; i++) {
+	for (int i = 0; roudi.ready && roudi_files[i]; i++) {
 		roudi_file(i, path, sizeof(path));
 		if (!roudi.was_there[i])
 			unlink(path);
