@@ -209,10 +209,12 @@ static inline int wait_reply(struct shm_chan *ch, uint64_t pos, skyipc_time t,
 {
 	struct shm_slot *slot = &ch->rep[pos & ch->mask];
 
-	/* On one CPU the server needs it more than we do. */
-	for (int i = 0; i < SPIN_INLINE && !server_is_here(ch); i++) {
+	for (int i = 0; i < SPIN_INLINE; i++) {
 		if (shm_ready(slot, pos, head))
 			return 0;
+		/* On one CPU the server needs it more than we do. */
+		if (server_is_here(ch))
+			break;
 		cpu_relax();
 	}
 	return wait_slow(ch, pos, t, head);
