@@ -143,6 +143,7 @@ static ssize_t crypto_handler(void *arg, uint32_t op,
 static int crypto_serve(struct run *run, unsigned client)
 {
 	struct crypto_node n = { .run = run, .wire = wire_of(run) };
+	int state;
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, make_key);
@@ -152,7 +153,10 @@ static int crypto_serve(struct run *run, unsigned client)
 	n.store = n.wire->connect(run, KV_CRYPTO_STORE, client);
 	if (!n.store)
 		return PEER_FAILED;
-	return n.wire->serve(run, KV_CLIENT_CRYPTO, client, crypto_handler, &n);
+	state = n.wire->serve(run, KV_CLIENT_CRYPTO, client, crypto_handler,
+			      &n);
+	n.wire->close(n.store);
+	return state;
 }
 
 /* ------------------------------------------------------------ the client -- */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,59 @@ struct kv_crypto {
 	_Atomic uint64_t count;
 };
 
-/* One of each thread, keyed once: setting a key up costs as much as a page. */
-static _Thread_local EVP_CIPHER_CTX *sealing, *opening;
+/* Of each thread, keyed once: setting a key up costs as much as a page. */
+struct contexts {
+	EVP_CIPHER_CTX *seal, *open;
+};
+
+static _Thread_local struct contexts *contexts;
+static pthread_key_t contexts_end; /* frees them with their thread */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void free_contexts(void *arg)
+{
+	struct contexts *c = arg;
+
+	EVP_CIPHER_CTX_free(c->seal);
+	EVP_CIPHER_CTX_free(c->open);
+	free(c);
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&contexts_end, free_contexts);
+}
+
+static EVP_CIPHER_CTX *keyed(const unsigned char *key, int enc)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+
+	if (ctx && EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, NULL,
+				     enc) != 1) {
+		EVP_CIPHER_CTX_free(ctx);
+		ctx = NULL;
+	}
+	return ctx;
+}
+
+static struct contexts *get_contexts(const struct kv_crypto *c)
+{
+	if (contexts)
+		return contexts;
+	pthread_once(&once, make_key);
+	contexts = calloc(1, sizeof(*contexts));
+	if (!contexts)
+		return NULL;
+	contexts->seal = keyed(c->key, 1);
+	contexts->open = keyed(c->key, 0);
+	if (!contexts->seal || !contexts->open) {
+		free_contexts(contexts);
+		contexts = NULL;
+		return NULL;
+	}
+	pthread_setspecific(contexts_end, contexts);
+	return contexts;
+}
 
 struct kv_crypto *kv_crypto_new(void)
 {
@@ -37,23 +89,10 @@ struct kv_crypto *kv_crypto_new(void)
 	return c;
 }
 
-static EVP_CIPHER_CTX *context(EVP_CIPHER_CTX **ctx, const unsigned char *key,
-			       int enc)
-{
-	if (*ctx)
-		return *ctx;
-	*ctx = EVP_CIPHER_CTX_new();
-	if (*ctx && EVP_CipherInit_ex(*ctx, EVP_aes_256_gcm(), NULL, key, NULL,
-				      enc) != 1) {
-		EVP_CIPHER_CTX_free(*ctx);
-		*ctx = NULL;
-	}
-	return *ctx;
-}
-
 int kv_seal(struct kv_crypto *c, const struct kv_request *r, unsigned char *out)
 {
-	EVP_CIPHER_CTX *ctx = context(&sealing, c->key, 1);
+	struct contexts *mine = get_contexts(c);
+	EVP_CIPHER_CTX *ctx = mine ? mine->seal : NULL;
 	unsigned char *nonce = out, *tag = out + KV_NONCE;
 	uint64_t count = atomic_fetch_add(&c->count, 1);
 	int n;
@@ -74,7 +113,8 @@ int kv_seal(struct kv_crypto *c, const struct kv_request *r, unsigned char *out)
 int kv_open(struct kv_crypto *c, const struct kv_request *r,
 	    const unsigned char *sealed, size_t len, unsigned char *out)
 {
-	EVP_CIPHER_CTX *ctx = context(&opening, c->key, 0);
+	struct contexts *mine = get_contexts(c);
+	EVP_CIPHER_CTX *ctx = mine ? mine->open : NULL;
 	unsigned char head[KV_SEAL]; /* read once from shared memory */
 	int n;
 
