@@ -9,11 +9,17 @@
 #include "err.h"
 #include "hist.h"
 
-/* First call of a thread: within the time it has. */
+/*
+ * First call of a thread: within the time it has, of which the rest is for the
+ * call.
+ */
 static __attribute__((noinline)) int first(struct skyipc_conn *conn,
-					   struct chan **chan, skyipc_time t)
+					   struct chan **chan, skyipc_time *t)
 {
-	return chan_get(conn, chan, deadline_of(t, conn->call_ns));
+	uint64_t deadline = deadline_of(*t, conn->call_ns);
+
+	*t = deadline == DEADLINE_NONE ? SKYIPC_FOREVER : SKYIPC_AT(deadline);
+	return chan_get(conn, chan, deadline);
 }
 
 static __attribute__((noinline)) int first_call(struct skyipc_conn *conn,
@@ -22,7 +28,7 @@ static __attribute__((noinline)) int first_call(struct skyipc_conn *conn,
 						skyipc_time t)
 {
 	struct chan *chan;
-	int err = first(conn, &chan, t);
+	int err = first(conn, &chan, &t);
 
 	return err ? err : conn->ops->call(chan, op, in, out, status, t);
 }
@@ -45,7 +51,7 @@ SKY_PUBLIC int skyipc_call_msg(struct skyipc_conn *conn,
 	struct chan *chan = chan_peek(conn);
 	int err;
 
-	if (!chan && (err = first(conn, &chan, t)))
+	if (!chan && (err = first(conn, &chan, &t)))
 		return err;
 	return conn->ops->call_msg(chan, req, rep, t);
 }
@@ -54,9 +60,10 @@ SKY_PUBLIC int skyipc_submit(struct skyipc_conn *conn,
 			     const struct skyipc_msg *req)
 {
 	struct chan *chan = chan_peek(conn);
+	skyipc_time t = SKYIPC_DEFAULT;
 	int err;
 
-	if (!chan && (err = first(conn, &chan, SKYIPC_DEFAULT)))
+	if (!chan && (err = first(conn, &chan, &t)))
 		return err;
 	return conn->ops->submit(chan, req);
 }
@@ -88,11 +95,13 @@ SKY_PUBLIC int skyipc_wait(struct skyipc_conn *conn, struct skyipc_msg *msgs,
 SKY_PUBLIC int skyipc_buffer(struct skyipc_conn *conn, void **buf, size_t *size)
 {
 	struct chan *chan = chan_peek(conn);
+	skyipc_time t = SKYIPC_DEFAULT;
 	int err;
 
-	if (!chan && (err = first(conn, &chan, SKYIPC_DEFAULT)))
+	if (!chan && (err = first(conn, &chan, &t)))
 		return err;
-	return conn->ops->buffer(chan, buf, size);
+	return conn->ops->buffer(chan, buf, size,
+				 deadline_of(t, conn->call_ns));
 }
 
 SKY_PUBLIC int skyipc_callv(struct skyipc_conn *conn,
@@ -101,6 +110,8 @@ SKY_PUBLIC int skyipc_callv(struct skyipc_conn *conn,
 			    struct skyipc_msg *rep, const struct iovec *riov,
 			    int nriov, skyipc_time t)
 {
+	uint64_t deadline = deadline_of(t, conn->call_ns);
+	struct chan *chan = chan_peek(conn);
 	struct skyipc_msg msg = *req;
 	size_t size, len = 0, from = 0;
 	void *buf;
@@ -108,7 +119,11 @@ SKY_PUBLIC int skyipc_callv(struct skyipc_conn *conn,
 
 	if (niov < 0 || nriov < 0)
 		return fail(-EINVAL, "a negative number of vectors");
-	err = skyipc_buffer(conn, &buf, &size);
+	/* One limit for all that follows. */
+	t = deadline == DEADLINE_NONE ? SKYIPC_FOREVER : SKYIPC_AT(deadline);
+	if (!chan && (err = chan_get(conn, &chan, deadline)))
+		return err;
+	err = conn->ops->buffer(chan, &buf, &size, deadline);
 	if (err)
 		return err;
 	for (int i = 0; i < niov; i++) {
@@ -122,7 +137,7 @@ SKY_PUBLIC int skyipc_callv(struct skyipc_conn *conn,
 	}
 	msg.data = buf;
 	msg.len = len;
-	err = skyipc_call_msg(conn, &msg, rep, t);
+	err = conn->ops->call_msg(chan, &msg, rep, t);
 	if (err)
 		return err;
 	for (int i = 0; i < nriov && from < rep->len; i++) {

@@ -79,8 +79,10 @@ static inline int cpu_here(void)
 
 #define DEADLINE_NONE UINT64_MAX
 
-/* An absolute CLOCK_MONOTONIC deadline; @dflt_ns is what SKYIPC_DEFAULT means,
- * 0 for no limit. */
+/*
+ * An absolute CLOCK_MONOTONIC deadline; @dflt_ns is what SKYIPC_DEFAULT means,
+ * 0 for no limit. Never 0, which means not to wait at all.
+ */
 static inline uint64_t deadline_of(skyipc_time t, uint64_t dflt_ns)
 {
 	uint64_t now;
@@ -89,8 +91,10 @@ static inline uint64_t deadline_of(skyipc_time t, uint64_t dflt_ns)
 		t = dflt_ns ? dflt_ns : SKYIPC_FOREVER;
 	if (t == SKYIPC_FOREVER)
 		return DEADLINE_NONE;
-	if (t >> 63)
-		return t & ~(UINT64_C(1) << 63);
+	if (t >> 63) {
+		t &= ~(UINT64_C(1) << 63);
+		return t ? t : 1;
+	}
 	now = now_ns();
 	return t < DEADLINE_NONE - now ? now + t : DEADLINE_NONE;
 }

@@ -45,7 +45,8 @@ struct transport {
 	int (*submit)(struct chan *chan, const struct skyipc_msg *req);
 	int (*reap)(struct chan *chan, struct skyipc_msg *msgs, unsigned n,
 		    unsigned min, skyipc_time t);
-	int (*buffer)(struct chan *chan, void **buf, size_t *size);
+	int (*buffer)(struct chan *chan, void **buf, size_t *size,
+		      uint64_t deadline);
 };
 
 /* The @i-th, best first; NULL: no more. */
