@@ -1,39 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* A server's life: create, start, run, shut down, stop, dispatch, destroy. */
+/* A server's life: start, run, shut down, stop, dispatch. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "err.h"
-#include "fork.h"
-#include "server.h"
 #include "point.h"
-
-#define SPIN_NS 50000u
-#define HANDSHAKE_NS UINT64_C(5000000000)
-#define CONNS_PER_UID 16384u
-#define MEM_PER_UID (UINT64_C(4) << 30)
-#define BUF_SIZE (UINT64_C(64) << 20)
-#define EXTRA_THREADS 256u
-/* While a worker is busy, how often it looks who else has rung. */
-#define BELLS_EVERY_NS 20000u
-
-/* All servers of the process. Lock order: this, then a server's. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct skyipc_server *servers;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+#include "server.h"
 
 void server_say(struct skyipc_server *server, enum skyipc_log_level level,
 		const char *fmt, ...)
@@ -47,258 +25,6 @@ void server_say(struct skyipc_server *server, enum skyipc_log_level level,
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	server->attr.log(level, line, server->attr.log_arg);
-}
-
-/* ---- fork ---------------------------------------------------------------- */
-
-static void fork_prepare(void)
-{
-	pthread_mutex_lock(&lock);
-	for (struct skyipc_server *s = servers; s; s = s->next)
-		pthread_mutex_lock(&s->lock);
-}
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void close_all_fds(struct skyipc_server *s)
-{
-	close_fd(&s->listen_fd);
-	close_fd(&s->ctl_ep);
-	close_fd(&s->bell_ep);
-	close_fd(&s->shutdown_fd);
-	close_fd(&s->drain_fd);
-	close_fd(&s->timer_fd);
-	close_fd(&s->spare_fd);
-}
-
-/*
- * The child has no threads of the server and no right to the name; it must not
- * keep the clients' sockets open when the parent dies.
- */
-static void forget(struct skyipc_server *s)
-{
-	s->state = SERVER_FORKED;
-	close_all_fds(s);
-	name_forget(&s->name);
-	for (uint32_t i = 0; i < s->conns_size; i++) {
-		if (!s->conns[i])
-			continue;
-		close_fd(&s->conns[i]->sock);
-		close_fd(&s->conns[i]->bell);
-	}
-}
-
-static void fork_done(int child)
-{
-	for (struct skyipc_server *s = servers; s; s = s->next) {
-		if (child)
-			forget(s);
-		pthread_mutex_unlock(&s->lock);
-	}
-	pthread_mutex_unlock(&lock);
-}
-
-static void init(void)
-{
-	static struct fork_hook hook = { fork_prepare, fork_done, NULL };
-
-	fork_hook_add(&hook);
-}
-
-/* ---- create -------------------------------------------------------------- */
-
-/* A private copy of the attributes, with the defaults filled in. */
-static int take_attr(struct skyipc_server *s,
-		     const struct skyipc_server_attr *user)
-{
-	struct skyipc_server_attr *a = &s->attr;
-
-	if (!user || user->size < sizeof(a->size) || user->size > 4096)
-		return fail(-EINVAL, "attr->size is not set");
-	memcpy(a, user, min_u64(user->size, sizeof(*a)));
-	a->size = sizeof(*a);
-	if (!a->handler && !(a->ops && a->nops))
-		return fail(-EINVAL, "no handler");
-	if (a->mode != SKYIPC_ADAPTIVE && a->mode != SKYIPC_BLOCKING &&
-	    a->mode != SKYIPC_POLLING)
-		return fail(-EINVAL, "no such mode");
-	if (!a->workers)
-		a->workers = 1;
-	if (!a->max_threads)
-		a->max_threads = a->workers + EXTRA_THREADS;
-	if (a->max_threads < a->workers)
-		return fail(-EINVAL, "max_threads is less than workers");
-	if (!a->spin_ns)
-		a->spin_ns = SPIN_NS;
-	if (!a->depth)
-		a->depth = SHM_DEPTH_MAX;
-	if (a->depth > SHM_DEPTH_MAX)
-		return fail(-EINVAL, "depth is at most %u", SHM_DEPTH_MAX);
-	if (!a->buf_size)
-		a->buf_size = BUF_SIZE;
-	if (a->buf_size > SHM_BUF_MAX)
-		return fail(-EINVAL, "buf_size is at most %llu",
-			    (unsigned long long)SHM_BUF_MAX);
-	a->buf_size = align_up(a->buf_size, 4096);
-	if (!a->max_conns_per_uid)
-		a->max_conns_per_uid = CONNS_PER_UID;
-	if (!a->max_mem_per_uid)
-		a->max_mem_per_uid = MEM_PER_UID;
-	if (!a->handshake_ns)
-		a->handshake_ns = HANDSHAKE_NS;
-	if (!a->ops)
-		a->nops = 0;
-	if (a->nops) {
-		s->ops = calloc(a->nops, sizeof(*s->ops));
-		if (!s->ops)
-			return -ENOMEM;
-		memcpy(s->ops, a->ops, a->nops * sizeof(*s->ops));
-	}
-	if (a->cpus) {
-		if (!a->cpus_size || !CPU_COUNT_S(a->cpus_size, a->cpus))
-			return fail(-EINVAL, "an empty set of CPUs");
-		s->cpus = malloc(a->cpus_size);
-		if (!s->cpus)
-			return -ENOMEM;
-		memcpy(s->cpus, a->cpus, a->cpus_size);
-	}
-	s->spin_max = ns_to_ticks(a->spin_ns);
-	s->bells_every = ns_to_ticks(BELLS_EVERY_NS);
-	return 0;
-}
-
-static int watch_fd(int ep, int fd, uint64_t event)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = event };
-
-	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
-}
-
-static int make_fds(struct skyipc_server *s)
-{
-	int err;
-
-	s->ctl_ep = epoll_create1(EPOLL_CLOEXEC);
-	s->bell_ep = epoll_create1(EPOLL_CLOEXEC);
-	s->shutdown_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->timer_fd =
-		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	s->listen_fd = socket(AF_UNIX,
-			      SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->ctl_ep < 0 || s->bell_ep < 0 || s->shutdown_fd < 0 ||
-	    s->drain_fd < 0 || s->timer_fd < 0 || s->spare_fd < 0 ||
-	    s->listen_fd < 0)
-		return fail(-errno, "cannot make descriptors: %s",
-			    strerror(errno));
-	err = watch_fd(s->ctl_ep, s->shutdown_fd, EVENT_SHUTDOWN);
-	if (!err)
-		err = watch_fd(s->ctl_ep, s->timer_fd, EVENT_TIMER);
-	if (!err)
-		err = watch_fd(s->bell_ep, s->drain_fd, EVENT_SHUTDOWN);
-	return err;
-}
-
-static int bind_name(struct skyipc_server *s)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	const struct skyipc_server_attr *a = &s->attr;
-	mode_t mode = a->sock_mode & 07777;
-	int err;
-
-	if (!a->sock_mode)
-		mode = s->name.system ? 0666 : 0600;
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", s->name.path);
-	/*
-	 * Nobody can connect before listen(2): until then the permissions can
-	 * be changed in place. We own the name, so nobody else does.
-	 */
-	if (bind(s->listen_fd, (void *)&addr, sizeof(addr)) < 0)
-		return fail(-errno, "cannot bind %s: %s", s->name.path,
-			    strerror(errno));
-	point("server-bound");
-	if (chmod(s->name.path, mode) < 0 ||
-	    ((a->set_owner || a->set_group) &&
-	     lchown(s->name.path, a->set_owner ? a->owner : (uid_t)-1,
-		    a->set_group ? a->group : (gid_t)-1) < 0)) {
-		err = fail(-errno, "cannot set mode or owner of %s: %s",
-			   s->name.path, strerror(errno));
-		unlink(s->name.path);
-		return err;
-	}
-	if (listen(s->listen_fd, SOMAXCONN) < 0)
-		return -errno;
-	return watch_fd(s->ctl_ep, s->listen_fd, EVENT_LISTEN);
-}
-
-static void server_free(struct skyipc_server *s)
-{
-	close_all_fds(s);
-	seats_free(s);
-	for (uint32_t i = 0; i < s->conns_size; i++)
-		if (s->conns[i]) /* only in a child's copy */
-			sconn_put(s->conns[i]);
-	free(s->conns);
-	free(s->ops);
-	free(s->cpus);
-	pthread_cond_destroy(&s->changed);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-}
-
-SKY_PUBLIC int skyipc_server_create(const char *name,
-				    const struct skyipc_server_attr *attr,
-				    struct skyipc_server **out)
-{
-	struct skyipc_server *s = calloc(1, sizeof(*s));
-	pthread_condattr_t monotonic;
-	int err;
-
-	fail_clear();
-	if (!s)
-		return -ENOMEM;
-	pthread_once(&once, init);
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	s->listen_fd = s->ctl_ep = s->bell_ep = s->shutdown_fd = -1;
-	s->drain_fd = s->timer_fd = s->spare_fd = -1;
-	s->name.lock = -1;
-
-	err = take_attr(s, attr);
-	if (!err)
-		err = make_fds(s);
-	if (!err)
-		err = seats_make(s);
-	if (!err)
-		err = name_for_server(name, &s->name);
-	if (!err)
-		err = name_own(&s->name);
-	if (!err) {
-		err = bind_name(s);
-		if (err)
-			name_disown(&s->name);
-	}
-	if (err) {
-		server_free(s);
-		return err;
-	}
-	point("server-created");
-	s->started_ns = now_ns();
-	pthread_mutex_lock(&lock);
-	s->next = servers;
-	servers = s;
-	pthread_mutex_unlock(&lock);
-	*out = s;
-	return 0;
 }
 
 /* ---- run ----------------------------------------------------------------- */
@@ -457,22 +183,6 @@ SKY_PUBLIC int skyipc_server_stop(struct skyipc_server *s, skyipc_time t)
 	return await_stopped(s, deadline_of(t, 0));
 }
 
-SKY_PUBLIC void skyipc_server_destroy(struct skyipc_server *s)
-{
-	if (!s)
-		return;
-	if (s->state != SERVER_STOPPED && s->state != SERVER_FORKED)
-		skyipc_server_stop(s, SKYIPC_FOREVER);
-	pthread_mutex_lock(&lock);
-	for (struct skyipc_server **at = &servers; *at; at = &(*at)->next)
-		if (*at == s) {
-			*at = s->next;
-			break;
-		}
-	pthread_mutex_unlock(&lock);
-	server_free(s);
-}
-
 /* ---- without threads ----------------------------------------------------- */
 
 static int to_dispatch_locked(struct skyipc_server *s)
@@ -481,7 +191,7 @@ static int to_dispatch_locked(struct skyipc_server *s)
 
 	switch (s->state) {
 	case SERVER_NEW:
-		err = watch_fd(s->ctl_ep, s->bell_ep, EVENT_BELLS);
+		err = server_watch_fd(s->ctl_ep, s->bell_ep, EVENT_BELLS);
 		if (!err)
 			s->state = SERVER_DISPATCH;
 		return err;

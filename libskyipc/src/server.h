@@ -2,10 +2,13 @@
 /*
  * server.h - a server and what it is made of
  *
- *   server.c   life: create, start, run, shut down, stop, dispatch
+ *   server_make.c  making and freeing it
+ *   server.c   its life: start, run, shut down, stop, dispatch
  *   control.c  the control thread: accepts, shakes hands, hears of deaths
  *   sconn.c    a connection's server end, its channels and their memory
- *   seat.c     worker threads: finding work, waiting for it
+ *   worker.c   threads, and the seats they sit on
+ *   seat.c     finding work, waiting for it
+ *   seat_list.c  which channels to look at
  *   serve.c    one call: from the request slot to the reply slot
  *   info.c     what is told to skyipc_query()
  *
@@ -176,6 +179,9 @@ struct skyipc_server {
 void server_say(struct skyipc_server *server, enum skyipc_log_level level,
 		const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* server_make.c: readability of @fd is @event of the epoll @ep; -errno. */
+int server_watch_fd(int ep, int fd, uint64_t event);
+
 /* control.c */
 void control_run(struct skyipc_server *server);
 void control_drain(struct skyipc_server *server);
@@ -211,7 +217,7 @@ int sconn_bufs_add(struct sconn *conn, uint32_t number, int *fd, char *why,
 int sconn_hear_locked(struct sconn *conn, union proto_msg *msg);
 int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds);
 
-/* seat.c */
+/* worker.c */
 int seats_make(struct skyipc_server *server);
 int seats_start(struct skyipc_server *server);
 void seats_free(struct skyipc_server *server);

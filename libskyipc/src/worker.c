@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c - the threads that sit on seats
+ *
+ * As many threads run handlers as there are seats. A thread that sleeps in a
+ * nested call leaves its seat to another one, made if there is none: handlers
+ * that wait for handlers, even of their own server, do not stop it. (What I/O
+ * completion ports do for threads that block.)
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "seat.h"
+
+__thread struct seat *my_seat;
+__thread struct skyipc_server *my_server;
+
+int seat_is_mine(struct skyipc_server *server)
+{
+	return my_server == server;
+}
+
+static void *worker(void *arg);
+
+static void pin(struct seat *seat)
+{
+	size_t size = CPU_ALLOC_SIZE(seat->cpu + 1);
+	cpu_set_t *set;
+
+	if (seat->cpu < 0)
+		return;
+	set = CPU_ALLOC(seat->cpu + 1);
+	if (!set)
+		return;
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(seat->cpu, size, set);
+	if (sched_setaffinity(0, size, set) < 0)
+		server_say(seat->server, SKYIPC_LOG_WARNING,
+			   "cannot run on CPU %d: %s", seat->cpu,
+			   strerror(errno));
+	CPU_FREE(set);
+}
+
+/* One more thread; the server's lock is held. */
+static int thread_add_locked(struct skyipc_server *server)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int err;
+
+	if (server->nthreads == server->threads_room) {
+		uint32_t room = server->threads_room * 2 + 4;
+		pthread_t *p = realloc(server->threads, room * sizeof(*p));
+
+		if (!p)
+			return -ENOMEM;
+		server->threads = p;
+		server->threads_room = room;
+	}
+	pthread_attr_init(&attr);
+	if (server->attr.stack_size)
+		pthread_attr_setstacksize(&attr, server->attr.stack_size);
+	/* Signals are for the application's own threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(&server->threads[server->nthreads], &attr, worker,
+			      server);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (!err)
+		server->nthreads++;
+	return err;
+}
+
+static void seat_free_locked(struct seat *seat)
+{
+	struct skyipc_server *server = seat->server;
+
+	seat->next_free = server->free_seats;
+	server->free_seats = seat;
+	server->nfree_seats++;
+}
+
+/*
+ * A handler of this thread is about to sleep in a nested call (see block.h):
+ * leave the seat to a thread that can serve meanwhile. Without one the seat is
+ * kept; the calls on it wait.
+ */
+static void leave_seat(void)
+{
+	struct seat *seat = my_seat;
+	struct skyipc_server *server = my_server;
+
+	if (!seat)
+		return;
+	pthread_mutex_lock(&server->lock);
+	/* Each idle thread takes one seat, and some may be promised already. */
+	if (server->idle_threads > server->nfree_seats ||
+	    (server->nthreads < server->attr.max_threads &&
+	     !thread_add_locked(server))) {
+		my_seat = NULL;
+		seat_free_locked(seat);
+		pthread_cond_broadcast(&server->changed);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void *worker(void *arg)
+{
+	struct skyipc_server *server = arg;
+	struct seat *seat;
+
+	pthread_setname_np(pthread_self(), "skyipc-worker");
+	my_server = server;
+	block_hook = leave_seat;
+	pthread_mutex_lock(&server->lock);
+	while (server->seats_done < server->attr.workers) {
+		seat = server->free_seats;
+		if (!seat) {
+			server->idle_threads++;
+			pthread_cond_wait(&server->changed, &server->lock);
+			server->idle_threads--;
+			continue;
+		}
+		server->free_seats = seat->next_free;
+		server->nfree_seats--;
+		pthread_mutex_unlock(&server->lock);
+		my_seat = seat;
+		pin(seat);
+		if (server->attr.mode == SKYIPC_POLLING)
+			seat_poll(seat);
+		else
+			seat_serve(seat);
+		if (my_seat == seat)
+			seat_drain(seat);
+		pthread_mutex_lock(&server->lock);
+		if (my_seat == seat) {
+			my_seat = NULL;
+			server->seats_done++;
+			pthread_cond_broadcast(&server->changed);
+		}
+	}
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
+}
+
+void seats_join(struct skyipc_server *server)
+{
+	/* No thread is added once all seats are done. */
+	pthread_mutex_lock(&server->lock);
+	while (server->seats_done < server->attr.workers)
+		pthread_cond_wait(&server->changed, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+	for (uint32_t i = 0; i < server->nthreads; i++)
+		pthread_join(server->threads[i], NULL);
+	server->nthreads = 0;
+}
+
+/* The @i-th CPU of the attribute's set, or of ours from the last down. */
+static int choose_cpu(struct skyipc_server *server, uint32_t i)
+{
+	size_t size = server->attr.cpus_size;
+	cpu_set_t mine, *set = server->cpus;
+	int count, down = 0;
+
+	if (!set) {
+		if (server->attr.mode != SKYIPC_POLLING)
+			return -1;
+		if (sched_getaffinity(0, sizeof(mine), &mine) < 0)
+			return -1;
+		set = &mine;
+		size = sizeof(mine);
+		down = 1;
+	}
+	count = CPU_COUNT_S(size, set);
+	i %= (uint32_t)count;
+	if (down)
+		i = (uint32_t)count - 1 - i;
+	for (int cpu = 0;; cpu++)
+		if (CPU_ISSET_S((size_t)cpu, size, set) && !i--)
+			return cpu;
+}
+
+int seats_make(struct skyipc_server *server)
+{
+	server->seats = calloc(server->attr.workers, sizeof(struct seat));
+	if (!server->seats)
+		return -ENOMEM;
+	for (uint32_t i = server->attr.workers; i-- > 0;) {
+		struct seat *seat = &server->seats[i];
+
+		seat->server = server;
+		seat->index = (int)i;
+		seat->cpu = choose_cpu(server, i);
+		seat->here = -1;
+		seat_free_locked(seat);
+	}
+	return 0;
+}
+
+int seats_start(struct skyipc_server *server)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&server->lock);
+	for (uint32_t i = 0; i < server->attr.workers && !err; i++)
+		err = thread_add_locked(server);
+	pthread_mutex_unlock(&server->lock);
+	return err;
+}
+
+void seats_free(struct skyipc_server *server)
+{
+	for (uint32_t i = 0; server->seats && i < server->attr.workers; i++)
+		free(server->seats[i].list);
+	free(server->seats);
+	free(server->threads);
+}
