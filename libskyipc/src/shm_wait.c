@@ -57,8 +57,12 @@ void shm_wake(struct chan *base)
 {
 	struct shm_chan *ch = shm_of(base);
 
-	if (atomic_exchange(&ch->head->client.park, SHM_AWAKE) != SHM_AWAKE)
-		futex_wake_all(&ch->head->client.park);
+	/*
+	 * Whatever the word says: the server may have died between changing it
+	 * and waking us.
+	 */
+	atomic_store(&ch->head->client.park, SHM_AWAKE);
+	futex_wake_all(&ch->head->client.park);
 }
 
 static int is_here(struct shm_chan *ch)
@@ -173,6 +177,10 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 			break;
 		}
 		ret = look(ch, pos);
+		/* A server that keeps changing the word does not keep us. */
+		if (ret == 1 && deadline != DEADLINE_NONE &&
+		    now_ns() >= deadline)
+			ret = -ETIMEDOUT;
 	} while (ret == 1);
 	atomic_store_explicit(word, SHM_AWAKE, memory_order_relaxed);
 	return ret;
