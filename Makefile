@@ -29,6 +29,7 @@ ifeq ($(origin CXX),default)
 CXX        := $(if $(findstring clang,$(CC)),clang++,g++)
 endif
 AR         ?= ar
+OBJCOPY    ?= objcopy
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
 OPT        ?= -O2 -g

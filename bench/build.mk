@@ -46,7 +46,13 @@ $(call program,bench/skybench,$(bench_srcs),$(bench_libs),$(bench_def))
 skybench := $(O)/bench/skybench
 
 .PHONY: demo bench
-demo: $(skybench)
+# What is built depends on what is installed: ask again after installing.
+demo:
+	$(Q)scripts/deps check demo
+	$(Q)$(MAKE) --no-print-directory demo-run
+
+.PHONY: demo-run
+demo-run: $(skybench)
 	$(Q)$(skybench) kv
 
 bench: $(skybench)

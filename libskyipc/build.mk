@@ -28,7 +28,20 @@ $(O)/points/libskyipc.a: $(lib_points)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/libskyipc/libskyipc.a: $(lib_objs)
+# With every symbol: for tests that look inside
+$(O)/inside/libskyipc.a: $(lib_objs)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# One object in which all but the public names are local: they cannot clash with
+# those of a program.
+$(O)/libskyipc/libskyipc.o: $(lib_objs)
+	$(call say,LD,$@)
+	$(Q)$(CC) -r -nostdlib -o $@ $(lib_objs)
+	$(Q)$(OBJCOPY) --localize-hidden $@
+
+$(O)/libskyipc/libskyipc.a: $(O)/libskyipc/libskyipc.o
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 

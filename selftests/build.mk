@@ -17,13 +17,15 @@ fds_test_srcs := selftests/testlib.c
 server_test_srcs := selftests/testlib.c
 connect_test_srcs := selftests/testlib.c
 quota_test_srcs := selftests/testlib.c
+nested_test_srcs := selftests/testlib.c
 thread_test_srcs := selftests/testlib.c
 fork_test_srcs := selftests/testlib.c
 signal_test_srcs := selftests/testlib.c
 peer_test_srcs := selftests/testlib.c
 stats_test_srcs := selftests/testlib.c
-death_test_srcs := selftests/testlib.c
-hostile_test_srcs := selftests/testlib.c
+death_test_srcs := selftests/testlib.c $(wildcard selftests/death_[a-su-z]*.c)
+hostile_test_srcs := selftests/testlib.c \
+	$(wildcard selftests/hostile_[a-su-z]*.c)
 
 ifneq ($(call have,cmocka),)
 
@@ -41,15 +43,21 @@ all_objs += $(call objs,$(selftest_srcs))
 endef
 
 $(foreach t,$(filter-out $(points_tests),$(selftests)),\
-	$(eval $(call selftest_,$(t),libskyipc/)))
+	$(eval $(call selftest_,$(t),inside/)))
 $(foreach t,$(points_tests),$(eval $(call selftest_,$(t),points/)))
 
 endif
 
 # Programs that tests start, without cmocka: selftests/helpers/*.c
-helper_programs := $(patsubst %.c,$(O)/%,$(wildcard selftests/helpers/*.c))
-$(foreach h,$(wildcard selftests/helpers/*.c),\
-	$(call program,$(patsubst %.c,%,$(h)),$(h),,$(selftests_cflags)))
+define helper_
+$(O)/$(1:.c=): $(O)/$(1:.c=.o) $(O)/inside/libskyipc.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(O)/$(1:.c=.o) $(O)/inside/libskyipc.a
+$(O)/$(1:.c=.o): extra_cflags += $(selftests_cflags)
+helper_programs += $(O)/$(1:.c=)
+all_objs += $(O)/$(1:.c=.o)
+endef
+$(foreach h,$(wildcard selftests/helpers/*.c),$(eval $(call helper_,$(h))))
 
 .PHONY: tests check
 tests: $(test_programs) $(helper_programs)

@@ -313,7 +313,9 @@ int skyipc_server_create(const char *name,
 int skyipc_server_start(struct skyipc_server *server);
 
 /**
- * skyipc_server_run - start, wait for skyipc_server_shutdown(), drain
+ * skyipc_server_run - wait for skyipc_server_shutdown() and until drained
+ *
+ * Starts the server first, unless that has been done.
  *
  * Return: 0 after a drained stop, otherwise as skyipc_server_start().
  */

@@ -147,6 +147,10 @@ SKY_PUBLIC int skyipc_server_run(struct skyipc_server *s)
 {
 	int err = skyipc_server_start(s);
 
+	if (err == -EALREADY) {
+		fail_clear();
+		err = 0;
+	}
 	return err ? err : await_stopped(s, DEADLINE_NONE);
 }
 
