@@ -3,8 +3,11 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "err.h"
@@ -60,6 +63,31 @@ static void sock_give(struct skyipc_conn *conn)
 	pthread_mutex_unlock(&conn->lock);
 }
 
+/* A message came without its descriptors: we are at our limit of them. */
+static int sock_lost(struct skyipc_conn *conn, union proto_msg *msg)
+{
+	int type = proto_check(msg, proto_size(msg->head.type)), err;
+
+	switch (type) {
+	case PROTO_FDS:
+		pthread_mutex_lock(&conn->lock);
+		err = conn->fdq.lost < STRAY_FDS_MAX
+			      ? fdq_lose(&conn->fdq, msg->fds.chan,
+					 msg->fds.pos, -EMFILE)
+			      : -EPROTO;
+		pthread_mutex_unlock(&conn->lock);
+		return err;
+	case PROTO_CHAN:
+	case PROTO_BUFS:
+		msg->answer.result = -EMFILE;
+		snprintf(msg->answer.text, sizeof(msg->answer.text),
+			 "no file descriptor is left");
+		return type;
+	default:
+		return -EPROTO;
+	}
+}
+
 /*
  * Receive one message; descriptors of calls go to the queue. Return: its type;
  * 0 for a queued one; -errno.
@@ -72,6 +100,8 @@ static int sock_hear(struct skyipc_conn *conn, union proto_msg *msg, int *fds,
 
 	if (len == 0)
 		return -EPIPE;
+	if (len == -EMFILE)
+		return sock_lost(conn, msg);
 	if (len < 0)
 		return len;
 	type = proto_check(msg, (size_t)len);
@@ -164,11 +194,16 @@ static int question_ask(struct skyipc_conn *conn, const union proto_msg *req,
 			struct question **out)
 {
 	struct question *q = question_find(conn, (uint16_t)want, chan), **at;
-	int err;
+	int err, spare;
 
 	*out = q;
 	if (q)
 		return 0;
+	/* What the server makes, it makes once: there must be room for it. */
+	spare = fcntl(conn->sock, F_DUPFD_CLOEXEC, 0);
+	if (spare < 0)
+		return -errno;
+	close(spare);
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
@@ -216,6 +251,8 @@ int conn_ask(struct skyipc_conn *conn, const union proto_msg *req,
 	}
 	sock_give(conn);
 	if (err) {
+		if (err == -EMFILE)
+			return fail(err, "no file descriptor is left");
 		if (err != -ETIMEDOUT && err != -ENOMEM)
 			conn_die(conn);
 		return fail(err, "the server gave no valid answer");
@@ -265,7 +302,7 @@ int conn_take_fds(struct skyipc_conn *conn, uint32_t chan, uint64_t pos,
 			return ret;
 		if (type > 0)
 			close_fds(got, n);
-		if (type) /* not sent, or lost for want of descriptors */
-			return type == -EMFILE ? -EMFILE : -EPROTO;
+		if (type) /* not sent */
+			return -EPROTO;
 	}
 }

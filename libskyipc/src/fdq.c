@@ -12,13 +12,23 @@ struct fdq_entry {
 	uint64_t pos;
 	uint32_t chan;
 	unsigned n;
+	int err;
 	int *fds;
 };
+
+static void append(struct fdq *q, struct fdq_entry *e)
+{
+	struct fdq_entry **at;
+
+	for (at = &q->first; *at; at = &(*at)->next)
+		;
+	*at = e;
+}
 
 int fdq_put(struct fdq *q, uint32_t chan, uint64_t pos, const int *fds,
 	    unsigned n)
 {
-	struct fdq_entry *e = malloc(sizeof(*e)), **at;
+	struct fdq_entry *e = calloc(1, sizeof(*e));
 
 	if (e)
 		e->fds = malloc(n * sizeof(int) + 1);
@@ -31,11 +41,22 @@ int fdq_put(struct fdq *q, uint32_t chan, uint64_t pos, const int *fds,
 	e->n = n;
 	e->chan = chan;
 	e->pos = pos;
-	e->next = NULL;
-	for (at = &q->first; *at; at = &(*at)->next)
-		;
-	*at = e;
+	append(q, e);
 	q->total += n;
+	return 0;
+}
+
+int fdq_lose(struct fdq *q, uint32_t chan, uint64_t pos, int err)
+{
+	struct fdq_entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->chan = chan;
+	e->pos = pos;
+	e->err = err;
+	append(q, e);
+	q->lost++;
 	return 0;
 }
 
@@ -43,13 +64,14 @@ int fdq_take(struct fdq *q, uint32_t chan, uint64_t pos, int **fds)
 {
 	for (struct fdq_entry **at = &q->first; *at; at = &(*at)->next) {
 		struct fdq_entry *e = *at;
-		int n = (int)e->n;
+		int n = e->err ? e->err : (int)e->n;
 
 		if (e->chan != chan || e->pos != pos)
 			continue;
 		*at = e->next;
 		*fds = e->fds;
 		q->total -= e->n;
+		q->lost -= e->err != 0;
 		free(e);
 		return n;
 	}
@@ -66,5 +88,5 @@ void fdq_clear(struct fdq *q)
 		free(e->fds);
 		free(e);
 	}
-	q->total = 0;
+	q->total = q->lost = 0;
 }

@@ -350,6 +350,19 @@ int sconn_bufs_add(struct sconn *conn, uint32_t number, int *fd, char *why,
 }
 
 /*
+ * The call gets @err instead of its handler. No client has more calls
+ * outstanding than its channels have slots.
+ */
+static int lose_fds_locked(struct sconn *conn, const union proto_msg *msg,
+			   int err)
+{
+	if (msg->fds.chan >= conn->nchans ||
+	    conn->fdq.lost >= (uint64_t)conn->nchans * conn->depth)
+		return -EPROTO;
+	return fdq_lose(&conn->fdq, msg->fds.chan, msg->fds.pos, err);
+}
+
+/*
  * A user's queued descriptors are bounded by a share of what the process may
  * have, so that one user's flood leaves room for the others.
  */
@@ -362,10 +375,13 @@ static int queue_fds(struct sconn *conn, const union proto_msg *msg,
 
 	getrlimit(RLIMIT_NOFILE, &rl);
 	pthread_mutex_lock(&server->lock);
-	if (msg->fds.count != n || msg->fds.chan >= conn->nchans ||
-	    conn->user->fds + n > max_u64(rl.rlim_cur / 8, QUEUED_FDS_MIN)) {
+	if (msg->fds.count != n || msg->fds.chan >= conn->nchans) {
 		close_fds(fds, n);
 		err = -EPROTO;
+	} else if (conn->user->fds + n >
+		   max_u64(rl.rlim_cur / 8, QUEUED_FDS_MIN)) {
+		close_fds(fds, n);
+		err = lose_fds_locked(conn, msg, -EDQUOT);
 	} else {
 		err = fdq_put(&conn->fdq, msg->fds.chan, msg->fds.pos, fds, n);
 		if (!err)
@@ -385,6 +401,12 @@ int sconn_hear_locked(struct sconn *conn, union proto_msg *msg)
 	len = sock_recv(conn->sock, msg, fds, &nfds, 0);
 	if (len == 0)
 		return -EPIPE;
+	if (len == -EMFILE && proto_check(msg, sizeof(msg->fds)) == PROTO_FDS) {
+		pthread_mutex_lock(&conn->server->lock);
+		len = lose_fds_locked(conn, msg, -EMFILE);
+		pthread_mutex_unlock(&conn->server->lock);
+		return len;
+	}
 	if (len < 0)
 		return len;
 	type = proto_check(msg, (size_t)len);
@@ -407,7 +429,7 @@ int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds)
 		if (n > 0)
 			conn->user->fds -= (unsigned)n;
 		pthread_mutex_unlock(&conn->server->lock);
-		if (n >= 0 || err)
+		if (n != -ENOENT || err)
 			break;
 		/*
 		 * The client sends them before it publishes the request: they
@@ -422,7 +444,5 @@ int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds)
 			shutdown(conn->sock, SHUT_RDWR);
 	}
 	pthread_mutex_unlock(&conn->sock_lock);
-	if (n >= 0)
-		return n;
-	return err == -EMFILE ? -EMFILE : -EBADMSG;
+	return n == -ENOENT ? -EBADMSG : n;
 }

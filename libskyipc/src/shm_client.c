@@ -103,6 +103,9 @@ int shm_reply_error(struct shm_chan *ch, uint64_t head)
 	switch (err) {
 	case -ENOSYS:
 		return fail(err, "the server has no such operation");
+	case -EDQUOT:
+		return fail(err, "too many descriptors of this user wait in "
+				 "the server (an eighth of its RLIMIT_NOFILE)");
 	case -EMSGSIZE:
 		return fail(err, "the reply has no room: see SKYIPC_LONG_REPLY "
 				 "and skyipc_connect_attr.buf_size");
@@ -174,7 +177,10 @@ short_rest(struct shm_chan *ch, uint64_t *out, int32_t *status, skyipc_time t)
 	if (out)
 		shm_get(&ch->rep[pos & ch->mask], out);
 	finish(ch, pos);
-	if (shm_head_flags(head)) {
+	/* The handler does not know that there is no room for descriptors. */
+	if (shm_head_flags(head) == SHM_FDS) {
+		drop_fds(ch, pos);
+	} else if (shm_head_flags(head)) {
 		err = shm_head_flags(head) & SHM_ERROR
 			      ? shm_reply_error(ch, head)
 			      : shm_broken(ch, "more than was asked for");

@@ -105,6 +105,7 @@ int sock_recv(int sock, union proto_msg *msg, int *fds, unsigned *nfds,
 		mh.msg_iovlen = 1;
 		mh.msg_control = &control;
 		mh.msg_controllen = sizeof(control);
+		memset(msg, 0, sizeof(*msg));
 		len = recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 		if (len >= 0)
 			break;
