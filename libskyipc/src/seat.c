@@ -46,16 +46,19 @@ static unsigned round_once(struct seat *seat)
 			seat_list_del(seat, i);
 			continue;
 		}
+		seat->current = ch;
 		n = serve(ch);
 		if (n) {
 			if (unlikely(my_seat != seat))
 				return served + n;
 			ch->last_round = seat->round;
-			seat->last = ch;
+			seat->caller_cpu = atomic_load_explicit(
+				&ch->head->client.cpu, memory_order_relaxed);
 			served += n;
 		}
 		i++;
 	}
+	seat->current = NULL;
 	if (served && !(++seat->round & 63) &&
 	    seat->server->attr.mode != SKYIPC_POLLING)
 		for (uint32_t i = 0; i < seat->n;)
@@ -66,15 +69,25 @@ static unsigned round_once(struct seat *seat)
 	return served;
 }
 
-/* Do we share the CPU with the client that called last? */
-static int client_is_here(struct seat *seat)
+/*
+ * Do we share the CPU with the client that called last? Then it cannot call
+ * again while we spin.
+ */
+static int caller_is_here(struct seat *seat)
 {
-	for (uint32_t i = 0; i < seat->n; i++)
-		if (seat->list[i] == seat->last)
-			return (int)atomic_load_explicit(
-				       &seat->last->head->client.cpu,
-				       memory_order_relaxed) == seat->here + 1;
-	return 0;
+	return seat->caller_cpu == (uint32_t)seat->here + 1;
+}
+
+/* Before anything else is thought of: the next call may be on its way. */
+static unsigned spin_briefly(struct seat *seat)
+{
+	unsigned served = 0;
+
+	for (int i = 0; i < 16 && !served && my_seat == seat; i++) {
+		cpu_relax();
+		served = round_once(seat);
+	}
+	return served;
 }
 
 /*
@@ -84,14 +97,20 @@ static int client_is_here(struct seat *seat)
 static unsigned linger(struct seat *seat)
 {
 	struct skyipc_server *server = seat->server;
-	uint64_t t0 = ticks(), t = t0, max = server->spin_max;
+	uint64_t t0, t, max = server->spin_max;
 	unsigned served;
 	int yields = 0;
 
 	if (!seat->n || server->attr.mode == SKYIPC_BLOCKING)
 		return 0;
+	if (likely(!caller_is_here(seat))) {
+		served = spin_briefly(seat);
+		if (served || my_seat != seat)
+			return served;
+	}
+	t = t0 = ticks();
 	seat_look_where(seat);
-	if (client_is_here(seat)) {
+	if (caller_is_here(seat)) {
 		if (seat->yield_skip) {
 			seat->yield_skip--;
 			return 0;

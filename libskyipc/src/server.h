@@ -119,7 +119,8 @@ struct seat {
 	uint32_t waits;
 	uint32_t yield_skip;
 	uint64_t spins, parks; /* waits that ended so: statistics */
-	struct schan *last;    /* served last; only compared with the list */
+	uint32_t caller_cpu;   /* of the last call, plus one */
+	struct schan *current; /* being looked at by round_once(), or NULL */
 };
 
 enum server_state {

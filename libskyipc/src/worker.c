@@ -76,6 +76,12 @@ static int thread_add_locked(struct skyipc_server *server)
 	return err;
 }
 
+/*
+ * The connection whose call this thread is in, while it has no seat: the list
+ * whose reference kept it alive is another thread's now.
+ */
+static __thread struct sconn *kept;
+
 static void seat_free_locked(struct seat *seat)
 {
 	struct skyipc_server *server = seat->server;
@@ -103,6 +109,12 @@ static void leave_seat(void)
 	    (server->nthreads < server->attr.max_threads &&
 	     !thread_add_locked(server))) {
 		my_seat = NULL;
+		if (seat->current) {
+			kept = seat->current->conn;
+			atomic_fetch_add_explicit(&kept->refs, 1,
+						  memory_order_relaxed);
+			seat->current = NULL;
+		}
 		seat_free_locked(seat);
 		pthread_cond_broadcast(&server->changed);
 	}
@@ -137,6 +149,10 @@ static void *worker(void *arg)
 			seat_serve(seat);
 		if (my_seat == seat)
 			seat_drain(seat);
+		if (kept) {
+			sconn_put(kept);
+			kept = NULL;
+		}
 		pthread_mutex_lock(&server->lock);
 		if (my_seat == seat) {
 			my_seat = NULL;
