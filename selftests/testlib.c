@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -83,7 +84,9 @@ void child_start(struct child *c, int (*fn)(struct child *me, void *arg),
 	struct child me;
 	pid_t parent = getpid();
 
-	if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+	/* Towards the child a socket, for it may be gone: no SIGPIPE. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) ||
+	    pipe2(from, O_CLOEXEC))
 		fail_msg("pipe: %s", strerror(errno));
 	fflush(NULL);
 	c->pid = fork();
@@ -149,7 +152,7 @@ void child_await_end(struct child *me)
 
 	do {
 		n = read(me->from, &byte, 1);
-	} while (n > 0 || (n < 0 && errno == EINTR));
+	} while (n < 0 && errno == EINTR);
 }
 
 int wait_exit(pid_t pid)
@@ -184,9 +187,9 @@ int child_end(struct child *c)
 {
 	int status;
 
-	if (c->to >= 0)
-		close(c->to);
-	c->to = -1;
+	/* A byte, for younger children have the pipe open, too. */
+	if (send(c->to, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+		fail_msg("cannot tell process %d to end", (int)c->pid);
 	status = wait_exit(c->pid);
 	child_close(c);
 	return status;
