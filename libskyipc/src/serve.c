@@ -289,8 +289,9 @@ serve_one(struct schan *ch, uint64_t pos, uint64_t head)
 		status = handler(&s.call, arg);
 	point("server-handled");
 	stat_add(ch->stats.calls, 1);
-	/* One test of three things that are nearly never there. */
-	if (unlikely((uintptr_t)s.fds | s.call.reply_len | s.call.reply_nfds))
+	/* One test of what is nearly never there. */
+	if (unlikely((uintptr_t)s.fds | (uintptr_t)s.reply_fds |
+		     s.call.reply_len | s.call.reply_nfds))
 		finish_extras(&s, status);
 	else
 		publish(ch, pos, 0, (uint32_t)status, s.call.out, 0);
