@@ -84,6 +84,7 @@ static void answer_bell(struct seat *seat, uint64_t id)
 {
 	struct skyipc_server *server = seat->server;
 	struct sconn *conn;
+	uint32_t strikes = 0;
 	int found = 0;
 
 	pthread_mutex_lock(&server->lock);
@@ -114,10 +115,10 @@ static void answer_bell(struct seat *seat, uint64_t id)
 		}
 	}
 	if (conn)
-		conn->strikes = found ? 0 : conn->strikes + 1;
+		strikes = conn->strikes = found ? 0 : conn->strikes + 1;
 	pthread_mutex_unlock(&server->lock);
 	if (conn) {
-		if (conn->strikes > STRIKES_MAX) {
+		if (strikes > STRIKES_MAX) {
 			server_say(server, SKYIPC_LOG_WARNING,
 				   "pid %d uid %u rings for nothing",
 				   (int)conn->peer.pid,
