@@ -23,8 +23,9 @@ fork_test_srcs := selftests/testlib.c
 signal_test_srcs := selftests/testlib.c
 peer_test_srcs := selftests/testlib.c
 stats_test_srcs := selftests/testlib.c
-death_test_srcs := selftests/testlib.c $(wildcard selftests/death_[a-su-z]*.c)
-hostile_test_srcs := selftests/testlib.c \
+death_test_srcs := selftests/testlib.c selftests/footprint.c \
+	$(wildcard selftests/death_[a-su-z]*.c)
+hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/hostile_[a-su-z]*.c)
 
 ifneq ($(call have,cmocka),)

@@ -254,6 +254,25 @@ int state_of(pid_t pid, pid_t tid)
 	return p && p[1] ? p[2] : -1;
 }
 
+int all_sleep(pid_t pid)
+{
+	struct dirent *e;
+	char path[64];
+	int all = 1;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.' &&
+		    state_of(pid, atoi(e->d_name)) != 'S')
+			all = 0;
+	closedir(dir);
+	return all;
+}
+
 static cpu_set_t *allowed(void)
 {
 	static cpu_set_t set;

@@ -84,6 +84,8 @@ int wait_exit(pid_t pid);
 int fds_open(pid_t pid);
 int threads_of(pid_t pid);
 int state_of(pid_t pid, pid_t tid);
+/* Does every thread sleep? */
+int all_sleep(pid_t pid);
 
 /* A pinned thread or process; 0 or -errno. CPU @i of those allowed. */
 int cpus_allowed(void);
