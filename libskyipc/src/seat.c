@@ -51,7 +51,8 @@ static unsigned round_once(struct seat *seat)
 		if (n) {
 			if (unlikely(my_seat != seat))
 				return served + n;
-			ch->last_round = seat->round;
+			__atomic_store_n(&ch->last_round, seat->round,
+					 __ATOMIC_RELAXED);
 			seat->caller_cpu = atomic_load_explicit(
 				&ch->head->client.cpu, memory_order_relaxed);
 			served += n;
@@ -62,7 +63,7 @@ static unsigned round_once(struct seat *seat)
 	if (served && !(++seat->round & 63) &&
 	    seat->server->attr.mode != SKYIPC_POLLING)
 		for (uint32_t i = 0; i < seat->n;)
-			if (seat->round - seat->list[i]->last_round <
+			if (seat->round - stat_read(seat->list[i]->last_round) <
 				    QUIET_ROUNDS ||
 			    !seat_list_drop(seat, i))
 				i++;

@@ -41,7 +41,7 @@ int seat_list_add(struct seat *seat, struct schan *ch)
 		seat->room = room;
 	}
 	atomic_fetch_add_explicit(&ch->conn->refs, 1, memory_order_relaxed);
-	ch->last_round = seat->round;
+	__atomic_store_n(&ch->last_round, seat->round, __ATOMIC_RELAXED);
 	tell_cpu(seat, ch);
 	seat->list[seat->n++] = ch;
 	return 0;

@@ -52,7 +52,9 @@ struct schan {
 	 * and the client rings. Changed by compare-and-exchange.
 	 */
 	_Atomic(struct seat *) owner;
-	uint64_t last_round; /* of the seat, when a call was served */
+	/* Of the seat, when a call was served; relaxed: a seat that has lost
+	 * the channel may still look. */
+	uint64_t last_round;
 
 	struct sconn *conn;
 	struct schan *next; /* the connection's, under the server's lock */
