@@ -64,11 +64,17 @@ void seat_list_del(struct seat *seat, uint32_t i)
 int seat_list_drop(struct seat *seat, uint32_t i)
 {
 	struct schan *ch = seat->list[i];
-	struct seat *none = NULL;
+	struct seat *none = NULL, *me = seat;
 
-	atomic_store(&ch->owner, NULL);
-	atomic_store(&ch->head->server.park, SHM_PARKED);
+	/* Before the owner: whoever takes the channel next stores it after. */
+	if (atomic_load(&ch->owner) == seat)
+		atomic_store(&ch->head->server.park, SHM_PARKED);
 	point("server-drop");
+	if (!atomic_compare_exchange_strong(&ch->owner, &me, NULL)) {
+		/* Another seat has taken it over. */
+		seat_list_del(seat, i);
+		return 1;
+	}
 	if (seat_pending(ch) && !atomic_load(&ch->claim)) {
 		if (atomic_compare_exchange_strong(&ch->owner, &none, seat)) {
 			atomic_store(&ch->head->server.park, SHM_AWAKE);
@@ -84,6 +90,7 @@ static void answer_bell(struct seat *seat, uint64_t id)
 {
 	struct skyipc_server *server = seat->server;
 	struct sconn *conn;
+	uint64_t served = 0;
 	uint32_t strikes = 0;
 	int found = 0;
 
@@ -93,6 +100,7 @@ static void answer_bell(struct seat *seat, uint64_t id)
 		struct seat *owner = atomic_load(&ch->owner);
 		int work = seat_pending(ch);
 
+		served += atomic_load_explicit(&ch->pos, memory_order_relaxed);
 		if (work)
 			found = 1;
 		if (owner == seat || atomic_load(&ch->dead))
@@ -114,8 +122,14 @@ static void answer_bell(struct seat *seat, uint64_t id)
 				atomic_store(&ch->head->server.park, SHM_AWAKE);
 		}
 	}
-	if (conn)
+	if (conn) {
+		/* Who rings for a call that has been served meanwhile has not
+		 * rung for nothing. */
+		if (served != conn->served_at_bell)
+			found = 1;
+		conn->served_at_bell = served;
 		strikes = conn->strikes = found ? 0 : conn->strikes + 1;
+	}
 	pthread_mutex_unlock(&server->lock);
 	if (conn) {
 		if (strikes > STRIKES_MAX) {
