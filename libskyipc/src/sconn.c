@@ -28,6 +28,10 @@
 /* Descriptors a user may have queued here, whatever the process's limit. */
 #define QUEUED_FDS_MIN SKYIPC_MAX_FDS
 
+/* Messages that a worker reads in search of a call's descriptors. A client that
+ * has more on the way than its socket's buffer holds keeps it from others. */
+#define HEARD_MAX 1024
+
 static int id_index(uint64_t id)
 {
 	return (int)(uint32_t)id;
@@ -96,7 +100,10 @@ int sconn_add(struct skyipc_server *server, int sock, struct sconn **out,
 		err = i = place_find(server);
 	if (err < 0)
 		goto fail_user;
-	conn->id = (uint64_t)++server->next_gen << 32 | (uint32_t)i;
+	/* Never 0: ids must differ from the events that are none. */
+	if (!++server->next_gen)
+		server->next_gen = 1;
+	conn->id = (uint64_t)server->next_gen << 32 | (uint32_t)i;
 	ev.data.u64 = conn->id;
 	if (epoll_ctl(server->ctl_ep, EPOLL_CTL_ADD, sock, &ev) < 0) {
 		err = -errno;
@@ -375,7 +382,7 @@ static int queue_fds(struct sconn *conn, const union proto_msg *msg,
 
 	getrlimit(RLIMIT_NOFILE, &rl);
 	pthread_mutex_lock(&server->lock);
-	if (msg->fds.count != n || msg->fds.chan >= conn->nchans) {
+	if (!n || msg->fds.count != n || msg->fds.chan >= conn->nchans) {
 		close_fds(fds, n);
 		err = -EPROTO;
 	} else if (conn->user->fds + n >
@@ -420,7 +427,7 @@ int sconn_hear_locked(struct sconn *conn, union proto_msg *msg)
 int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds)
 {
 	union proto_msg msg;
-	int n, err = 0;
+	int n, err = 0, heard = 0;
 
 	pthread_mutex_lock(&conn->sock_lock);
 	for (;;) {
@@ -436,7 +443,8 @@ int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds)
 		 * are here by now. What else lies before them is answered here
 		 * instead of on the control thread.
 		 */
-		err = sconn_hear_locked(conn, &msg);
+		err = heard++ < HEARD_MAX ? sconn_hear_locked(conn, &msg)
+					  : -EPROTO;
 		if (err > 0)
 			err = sconn_answer_locked(conn, &msg);
 		/* The control thread sees the end, and does the rest. */

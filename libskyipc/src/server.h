@@ -87,6 +87,7 @@ struct sconn {
 	uint64_t buf_size;
 	int bell;
 	uint32_t strikes; /* rings for nothing since the last call */
+	uint64_t served_at_bell;
 
 	struct sconn *next_dying; /* dead, but still referenced */
 	struct schan *chans;
