@@ -14,6 +14,7 @@
  * the worker makes no system call but to wake a client that has parked.
  */
 #include <sched.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "point.h"
@@ -26,6 +27,9 @@
 
 /* A busy worker drops channels that were quiet for so many rounds. */
 #define QUIET_ROUNDS 4096
+
+/* A dispatching thread has other things to do, however busy clients are. */
+#define DISPATCH_ROUNDS 256
 
 /* Look at every channel once. Return: calls served; stops if the seat is
  * lost.*/
@@ -211,18 +215,20 @@ void seat_poll(struct seat *seat)
 
 unsigned seat_dispatch(struct seat *seat)
 {
-	unsigned served = 0, n;
+	unsigned served = 0, n, rounds = 0;
+	uint64_t one = 1;
 
 	seat_bells(seat, 0);
 	do {
 		n = round_once(seat);
 		served += n;
-	} while (n);
+	} while (n && ++rounds < DISPATCH_ROUNDS);
 	for (uint32_t i = 0; i < seat->n;) {
-		if (!seat_list_drop(seat, i)) {
-			served += serve(seat->list[i]);
-			i++;
-		}
+		if (seat_list_drop(seat, i))
+			continue;
+		/* It stays here with work: the descriptor must say so. */
+		if (write(seat->list[i++]->conn->bell, &one, sizeof(one)) < 0)
+			continue; /* its client has filled the counter */
 	}
 	return served;
 }

@@ -351,8 +351,10 @@ static __attribute__((noinline)) unsigned serve_left(struct schan *ch)
 	unsigned served = 0;
 	uint64_t pos, head;
 
+	/* A server that drains does not wait for clients to get tired. */
 	while (!atomic_load(&ch->owner) && schan_ready(ch, &pos, &head) &&
-	       !atomic_load(&ch->claim))
+	       !atomic_load(&ch->claim) &&
+	       (served <= ch->mask || !ch->conn->server->draining))
 		served += serve_claimed(ch, pos, head);
 	return served;
 }
