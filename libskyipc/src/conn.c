@@ -16,6 +16,9 @@
 /* A server that sends more than this unasked is not served any longer. */
 #define STRAY_FDS_MAX 4096u
 
+/* Descriptors that should be here, and take longer, have not been sent. */
+#define SENT_NS UINT64_C(10000000000)
+
 void conn_die(struct skyipc_conn *conn)
 {
 	int alive = CONN_ALIVE;
@@ -59,7 +62,7 @@ static void sock_give(struct skyipc_conn *conn)
 {
 	pthread_mutex_lock(&conn->lock);
 	conn->sock_busy = 0;
-	pthread_cond_signal(&conn->sock_free);
+	pthread_cond_broadcast(&conn->sock_free);
 	pthread_mutex_unlock(&conn->lock);
 }
 
@@ -75,6 +78,7 @@ static int sock_lost(struct skyipc_conn *conn, union proto_msg *msg)
 			      ? fdq_lose(&conn->fdq, msg->fds.chan,
 					 msg->fds.pos, -EMFILE)
 			      : -EPROTO;
+		pthread_cond_broadcast(&conn->sock_free);
 		pthread_mutex_unlock(&conn->lock);
 		return err;
 	case PROTO_CHAN:
@@ -111,7 +115,7 @@ static int sock_hear(struct skyipc_conn *conn, union proto_msg *msg, int *fds,
 		return type;
 	}
 	pthread_mutex_lock(&conn->lock);
-	if (msg->fds.count != *nfds ||
+	if (!*nfds || msg->fds.count != *nfds ||
 	    conn->fdq.total + *nfds > STRAY_FDS_MAX) {
 		close_fds(fds, *nfds);
 		err = -EPROTO;
@@ -119,6 +123,8 @@ static int sock_hear(struct skyipc_conn *conn, union proto_msg *msg, int *fds,
 		err = fdq_put(&conn->fdq, msg->fds.chan, msg->fds.pos, fds,
 			      *nfds);
 	}
+	/* The thread that wants them may be waiting for the socket. */
+	pthread_cond_broadcast(&conn->sock_free);
 	pthread_mutex_unlock(&conn->lock);
 	return err;
 }
@@ -188,6 +194,17 @@ static int question_answer(struct skyipc_conn *conn, int type,
 	return 0;
 }
 
+/* Hear one message, whatever it is, with the socket taken. 0; -errno. */
+static int hear(struct skyipc_conn *conn, uint64_t deadline)
+{
+	int fds[SKYIPC_MAX_FDS], type;
+	union proto_msg msg;
+	unsigned nfds;
+
+	type = sock_hear(conn, &msg, fds, &nfds, deadline);
+	return type > 0 ? question_answer(conn, type, &msg, fds, nfds) : type;
+}
+
 /* Find the question or ask it. */
 static int question_ask(struct skyipc_conn *conn, const union proto_msg *req,
 			enum proto_type want, uint32_t chan, uint64_t deadline,
@@ -227,23 +244,15 @@ int conn_ask(struct skyipc_conn *conn, const union proto_msg *req,
 	     enum proto_type want, uint32_t chan, struct proto_answer *answer,
 	     int *fd, uint64_t deadline)
 {
-	int fds[SKYIPC_MAX_FDS];
 	struct question *q;
-	union proto_msg msg;
-	unsigned nfds;
-	int err, type;
+	int err;
 
 	err = sock_take(conn, deadline);
 	if (err)
 		return fail(-ETIMEDOUT, "another thread waits for the server");
 	err = question_ask(conn, req, want, chan, deadline, &q);
-	while (!err && !q->answered) {
-		type = sock_hear(conn, &msg, fds, &nfds, deadline);
-		if (type > 0)
-			err = question_answer(conn, type, &msg, fds, nfds);
-		else
-			err = type;
-	}
+	while (!err && !q->answered)
+		err = hear(conn, deadline);
 	if (!err) {
 		*answer = q->answer.answer;
 		*fd = q->fd;
@@ -276,33 +285,31 @@ int conn_send_fds(struct skyipc_conn *conn, uint32_t chan, uint64_t pos,
 int conn_take_fds(struct skyipc_conn *conn, uint32_t chan, uint64_t pos,
 		  int **fds)
 {
-	int got[SKYIPC_MAX_FDS];
-	union proto_msg msg;
-	unsigned n;
-	int ret, type;
+	uint64_t limit = now_ns() + SENT_NS;
+	struct timespec ts = { .tv_sec = (time_t)(limit / 1000000000u),
+			       .tv_nsec = (long)(limit % 1000000000u) };
+	int ret, err = 0;
 
-	for (;;) {
-		pthread_mutex_lock(&conn->lock);
-		ret = fdq_take(&conn->fdq, chan, pos, fds);
-		pthread_mutex_unlock(&conn->lock);
-		if (ret != -ENOENT)
-			return ret;
+	pthread_mutex_lock(&conn->lock);
+	while ((ret = fdq_take(&conn->fdq, chan, pos, fds)) == -ENOENT &&
+	       !err) {
 		/*
 		 * The server sends descriptors before it publishes the reply
-		 * they belong to: they are in the socket, in the queue, or in
-		 * the hands of whoever has the socket now.
+		 * they belong to: they are in the socket, or in the hands of
+		 * whoever has the socket now and may have it for long.
 		 */
-		sock_take(conn, DEADLINE_NONE);
-		pthread_mutex_lock(&conn->lock);
-		ret = fdq_take(&conn->fdq, chan, pos, fds);
+		if (conn->sock_busy) {
+			err = -pthread_cond_timedwait(&conn->sock_free,
+						      &conn->lock, &ts);
+			continue;
+		}
+		conn->sock_busy = 1;
 		pthread_mutex_unlock(&conn->lock);
-		type = ret == -ENOENT ? sock_hear(conn, &msg, got, &n, 0) : 0;
-		sock_give(conn);
-		if (ret != -ENOENT)
-			return ret;
-		if (type > 0)
-			close_fds(got, n);
-		if (type) /* not sent */
-			return -EPROTO;
+		err = hear(conn, 0);
+		pthread_mutex_lock(&conn->lock);
+		conn->sock_busy = 0;
+		pthread_cond_broadcast(&conn->sock_free);
 	}
+	pthread_mutex_unlock(&conn->lock);
+	return ret == -ENOENT ? -EPROTO : ret; /* -ENOENT: not sent */
 }
