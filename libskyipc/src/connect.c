@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Rendezvous: from a name to a connection, and its end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -185,6 +187,19 @@ static int check_attr(struct skyipc_connect_attr *attr)
 	return 0;
 }
 
+/*
+ * Ringing writes to what the server has sent: a pipe could kill us with
+ * SIGPIPE, anything that blocks could keep us. Of the descriptors without a
+ * file type only eventfds can be written to.
+ */
+static int is_bell(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !(st.st_mode & S_IFMT) &&
+	       fcntl(fd, F_GETFL) & O_NONBLOCK;
+}
+
 static int hello(struct skyipc_conn *conn,
 		 const struct skyipc_connect_attr *attr, uint64_t deadline)
 {
@@ -202,6 +217,8 @@ static int hello(struct skyipc_conn *conn,
 			     deadline);
 	if (err)
 		return err;
+	if (!is_bell(conn->bell))
+		return fail(-EPROTO, "the server's doorbell is none");
 	conn->ops = transport_named(msg.welcome.transport);
 	if (!conn->ops || msg.welcome.depth != attr->depth ||
 	    msg.welcome.bufs != attr->bufs ||
@@ -227,7 +244,10 @@ static void conn_free(struct skyipc_conn *conn)
 		close(conn->bell);
 	if (conn->sock >= 0)
 		close(conn->sock);
-	pthread_cond_destroy(&conn->sock_free);
+	/* The parent's threads, which may wait on it, are not here to leave it:
+	 * destroying a child's copy could wait for them for ever. */
+	if (conn_state(conn) != CONN_FORKED)
+		pthread_cond_destroy(&conn->sock_free);
 	pthread_mutex_destroy(&conn->lock);
 	free(conn);
 }

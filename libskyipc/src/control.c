@@ -61,15 +61,20 @@ static void expire(struct skyipc_server *server)
 	if (read(server->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
 	for (uint32_t i = 0; i < server->conns_size; i++) {
-		struct sconn *conn = server->conns[i];
+		struct sconn *conn;
 
-		if (conn && conn->state == SCONN_NEW && conn->deadline <= now) {
-			server_say(server, SKYIPC_LOG_WARNING,
-				   "pid %d uid %u said nothing in time",
-				   (int)conn->peer.pid,
-				   (unsigned)conn->peer.uid);
-			sconn_kill(conn, "handshake timed out");
-		}
+		/* Workers kill connections, too: those that are open. */
+		pthread_mutex_lock(&server->lock);
+		conn = server->conns[i];
+		if (conn && (conn->state != SCONN_NEW || conn->deadline > now))
+			conn = NULL;
+		pthread_mutex_unlock(&server->lock);
+		if (!conn)
+			continue;
+		server_say(server, SKYIPC_LOG_WARNING,
+			   "pid %d uid %u said nothing in time",
+			   (int)conn->peer.pid, (unsigned)conn->peer.uid);
+		sconn_kill(conn, "handshake timed out");
 	}
 	arm_timer(server);
 }
@@ -201,8 +206,8 @@ static int tell_query(struct sconn *conn)
 	msg.info.size = size;
 	sock_send(conn->sock, &msg, len, &fd, 1, 0);
 	close(fd);
-	/* A query is over with its answer; whoever asked closes. */
-	return 0;
+	/* A query is over with its answer. */
+	return -EPIPE;
 }
 
 static int give_chan(struct sconn *conn)

@@ -36,8 +36,11 @@ int info_parse(const void *data, size_t size, struct skyipc_server_info *server,
 	memcpy(&head, p, sizeof(head));
 	need = sizeof(head) + head.server_size +
 	       (uint64_t)head.nconns * head.conn_size;
+	/* Fields are only appended: nobody's structure is smaller than ours of
+	 * version 1. So what we allocate is never more than what was sent. */
 	if (head.magic != INFO_MAGIC || head.server_size > 65536 ||
-	    head.conn_size > 65536 || (head.nconns && !head.conn_size) ||
+	    head.conn_size > 65536 ||
+	    (head.nconns && head.conn_size < sizeof(struct skyipc_conn_info)) ||
 	    need > size)
 		return -EPROTO;
 	p += sizeof(head);

@@ -231,7 +231,10 @@ static void server_free(struct skyipc_server *s)
 	free(s->conns);
 	free(s->ops);
 	free(s->cpus);
-	pthread_cond_destroy(&s->changed);
+	/* The parent's threads, which may wait on it, are not here to leave it:
+	 * destroying a child's copy could wait for them for ever. */
+	if (s->state != SERVER_FORKED)
+		pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

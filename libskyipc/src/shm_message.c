@@ -118,29 +118,35 @@ static int collect(struct shm_chan *ch, uint64_t pos, uint64_t head,
 	if (flags & SHM_FDS)
 		err = collect_fds(ch, pos, rep, room);
 	if (flags & SHM_ERROR)
-		return shm_reply_error(ch, head);
-	if (flags & ~(SHM_LONG | SHM_FDS | SHM_INREQ))
-		return shm_broken(ch, "unknown flags");
-	if (err) {
-		close_fds(rep->fds, rep->nfds);
-		rep->nfds = 0;
-		return err;
-	}
-	stat_add(ch->base.stats.calls, 1);
-	if (!(flags & SHM_LONG))
+		err = shm_reply_error(ch, head);
+	else if (flags & ~(SHM_LONG | SHM_FDS | SHM_INREQ))
+		err = shm_broken(ch, "unknown flags");
+	if (err)
+		goto fail;
+	if (!(flags & SHM_LONG)) {
+		stat_add(ch->base.stats.calls, 1);
 		return 0;
+	}
 	ext = atomic_load_explicit(&slot->ext, memory_order_relaxed);
 	len = ext & 0xffffffff;
 	off = ext >> 32;
 	if (p->buf == NO_BUF || off > ch->base.conn->buf_size ||
-	    len > ch->base.conn->buf_size - off)
-		return shm_broken(ch, "a reply outside its buffer");
+	    len > ch->base.conn->buf_size - off) {
+		err = shm_broken(ch, "a reply outside its buffer");
+		goto fail;
+	}
+	stat_add(ch->base.stats.calls, 1);
 	rep->data = (flags & SHM_INREQ ? shm_buf_req(ch, p->buf)
 				       : shm_buf_rep(ch, p->buf)) +
 		    off;
 	rep->len = len;
 	stat_add(ch->base.stats.bytes_in, len);
 	return 0;
+fail:
+	/* Who gets an error does not look for descriptors. */
+	close_fds(rep->fds, rep->nfds);
+	rep->nfds = 0;
+	return err;
 }
 
 int shm_call_msg(struct chan *base, const struct skyipc_msg *req,
@@ -205,10 +211,13 @@ static unsigned reap_ready(struct shm_chan *ch, struct skyipc_msg *msgs,
 		if (done == n || shm_quiet(ch))
 			return done;
 		p = &ch->pending[ch->tail & ch->mask];
+		/* Given up, and its reply may come this very moment. */
+		if (p->kind != PENDING_ASYNC)
+			return done;
 		if (shm_ready(&ch->rep[ch->tail & ch->mask], ch->tail, &head)) {
 			msgs[done].result =
 				collect(ch, ch->tail, head, &msgs[done]);
-		} else if (dead && p->kind == PENDING_ASYNC) {
+		} else if (dead) {
 			msgs[done].tag = p->tag;
 			msgs[done].op = p->op;
 			msgs[done].nfds = 0;
