@@ -156,6 +156,8 @@ SKY_PUBLIC int skyipc_conn_stats(struct skyipc_conn *conn,
 	struct skyipc_stats *stats;
 
 	fail_clear();
+	if (conn_state(conn) == CONN_FORKED)
+		return fail(-ECHILD, "the connection belongs to the parent");
 	if (user->size < sizeof(user->size))
 		return fail(-EINVAL, "stats->size is not set");
 	stats = calloc(1, sizeof(*stats));

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "err.h"
 #include "fork.h"
 
@@ -179,7 +180,10 @@ int chan_get(struct skyipc_conn *conn, struct chan **out, uint64_t deadline)
 		conn->idle = chan->next_idle;
 	pthread_mutex_unlock(&conn->lock);
 	if (!chan) {
+		int cancel = cancel_off();
+
 		err = conn->ops->open(conn, &chan, deadline);
+		cancel_back(cancel);
 		if (err)
 			return err;
 		chan->conn = conn;

@@ -269,6 +269,7 @@ SKY_PUBLIC int skyipc_server_stats(struct skyipc_server *s,
 				   struct skyipc_stats *user)
 {
 	struct skyipc_stats *stats;
+	int err = 0;
 
 	fail_clear();
 	if (user->size < sizeof(user->size))
@@ -277,9 +278,13 @@ SKY_PUBLIC int skyipc_server_stats(struct skyipc_server *s,
 	if (!stats)
 		return -ENOMEM;
 	pthread_mutex_lock(&s->lock);
-	info_stats_locked(s, stats);
+	if (s->state == SERVER_FORKED)
+		err = fail(-ECHILD, "the server belongs to the parent");
+	else
+		info_stats_locked(s, stats);
 	pthread_mutex_unlock(&s->lock);
-	sized_copy(user, user->size, stats, sizeof(*stats));
+	if (!err)
+		sized_copy(user, user->size, stats, sizeof(*stats));
 	free(stats);
-	return 0;
+	return err;
 }

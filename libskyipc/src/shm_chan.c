@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "clock.h"
 #include "err.h"
 #include "memfd.h"
@@ -129,7 +130,10 @@ int shm_buf_get(struct shm_chan *ch, uint32_t *buf, uint64_t deadline)
 	int err;
 
 	if (unlikely(!ch->data)) {
+		int cancel = cancel_off();
+
 		err = shm_bufs_open(ch, deadline);
+		cancel_back(cancel);
 		if (err)
 			return err;
 	}

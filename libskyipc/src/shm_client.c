@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cancel.h"
 #include "err.h"
 #include "hist.h"
 #include "point.h"
@@ -31,13 +32,14 @@ static int probe(char *why, size_t size)
 /* Drop descriptors nobody will ask for. */
 static void drop_fds(struct shm_chan *ch, uint64_t pos)
 {
-	int *fds, n;
+	int *fds, n, cancel = cancel_off();
 
 	n = conn_take_fds(ch->base.conn, ch->number, pos, &fds);
-	if (n < 0)
-		return;
-	close_fds(fds, (unsigned)n);
-	free(fds);
+	if (n >= 0) {
+		close_fds(fds, (unsigned)n);
+		free(fds);
+	}
+	cancel_back(cancel);
 }
 
 void shm_skip_done(struct shm_chan *ch, int dead)

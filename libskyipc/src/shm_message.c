@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cancel.h"
 #include "err.h"
 #include "hist.h"
 #include "point.h"
@@ -47,8 +48,11 @@ static int post(struct shm_chan *ch, const struct skyipc_msg *req, int want,
 		ext = (uint64_t)req->len | (uint64_t)buf << 32;
 	}
 	if (req->nfds) {
+		int cancel = cancel_off();
+
 		err = conn_send_fds(conn, ch->number, pos, req->fds, req->nfds,
 				    deadline);
+		cancel_back(cancel);
 		if (err) {
 			shm_buf_put(ch, buf);
 			return fail(err, "cannot pass descriptors: %s",
@@ -77,20 +81,23 @@ static int post(struct shm_chan *ch, const struct skyipc_msg *req, int want,
 static int collect_fds(struct shm_chan *ch, uint64_t pos,
 		       struct skyipc_msg *rep, unsigned room)
 {
-	int *fds, n;
-	unsigned take;
+	int *fds, n, cancel = cancel_off();
+	unsigned take = 0;
 
 	n = conn_take_fds(ch->base.conn, ch->number, pos, &fds);
+	if (n >= 0) {
+		take = (unsigned)n < room ? (unsigned)n : room;
+		if (take)
+			memcpy(rep->fds, fds, take * sizeof(int));
+		close_fds(fds + take, (unsigned)n - take);
+		free(fds);
+	}
+	cancel_back(cancel);
 	if (n < 0)
 		return n == -EMFILE
 			       ? fail(n, "no room for the reply's descriptors")
 			       : shm_broken(ch,
 					    "a reply without its descriptors");
-	take = (unsigned)n < room ? (unsigned)n : room;
-	if (take)
-		memcpy(rep->fds, fds, take * sizeof(int));
-	close_fds(fds + take, (unsigned)n - take);
-	free(fds);
 	rep->nfds = take;
 	stat_add(ch->base.stats.fds_in, take);
 	return 0;
