@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * death.h - what the parts of death_test share: named points, footprints and
- * the script of a client that uses everything
+ * death.h - what the parts of death_test share: named points and the
+ * script of a client that uses everything
  */
 #ifndef DEATH_H
 #define DEATH_H
 
+#include "footprint.h"
 #include "testlib.h"
 
 /* Bits for the modes in which a point is reached. */
@@ -44,16 +45,6 @@ void test_tables(void **state);
 
 /* Wait until @pid is stopped by its point (1) or has ended (0, reaped). */
 int wait_stopped(pid_t pid, int *status);
-
-/* ---- footprints --------------------------------------------------------- */
-
-struct footprint {
-	int fds;
-	int maps; /* of memory shared by skyipc */
-};
-struct footprint footprint_of(pid_t pid);
-/* Is it @fp within @ms? Otherwise the test fails with both. */
-void footprint_is(pid_t pid, const struct footprint *fp, const char *what);
 
 /* ---- the script --------------------------------------------------------- */
 

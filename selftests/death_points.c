@@ -133,31 +133,3 @@ void test_tables(void **state)
 			fail_msg("%s is gone", server_points[i].point);
 	free(seen);
 }
-
-/* ---- footprints --------------------------------------------------------- */
-
-struct footprint footprint_of(pid_t pid)
-{
-	struct footprint fp = { .fds = fds_open(pid) };
-	char line[512];
-	FILE *f;
-
-	snprintf(line, sizeof(line), "/proc/%d/maps", (int)pid);
-	f = fopen(line, "re");
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		fp.maps += strstr(line, "memfd:skyipc") != NULL;
-	fclose(f);
-	return fp;
-}
-
-void footprint_is(pid_t pid, const struct footprint *fp, const char *what)
-{
-	struct footprint now;
-
-	if (!WAIT_FOR_MS((now = footprint_of(pid),
-			  now.fds == fp->fds && now.maps == fp->maps),
-			 1000 * slowness))
-		fail_msg("%s: %d descriptors, %d mappings; before: %d, %d",
-			 what, now.fds, now.maps, fp->fds, fp->maps);
-}

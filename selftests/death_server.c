@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 struct server {
@@ -48,6 +49,13 @@ static int is_up(struct child *c)
 	return read(c->from, &value, sizeof(value)) == sizeof(value);
 }
 
+/* Without waiting for it. */
+static void let_end(struct child *c)
+{
+	if (send(c->to, "", 1, MSG_NOSIGNAL) < 0)
+		assert_int_equal(errno, EPIPE);
+}
+
 /* The name of a dead server is nobody's: a new one has it at once. */
 static void successor(const struct server *dead)
 {
@@ -85,7 +93,9 @@ static int server_dies_at(const struct server *s, unsigned first)
 		if (!skyipc_connect(s->name, NULL, &idle))
 			skyipc_call(idle, OP_ECHO, NULL, NULL, NULL, LIMIT);
 	}
-	status = wait_exit((close(c.to), c.to = -1, c.pid));
+	let_end(&c);
+	status = wait_exit(c.pid);
+	close(c.to);
 	close(c.from);
 	if (fired->fired ? status != 1000 + SIGKILL : status != 0)
 		fail_msg("%s, hit %u: status %d", s->point, s->nth, status);
@@ -183,8 +193,7 @@ void test_server_stops(void **state)
 		if (at_end) {
 			assert_true(is_up(&server));
 			assert_int_equal(child_end(&client), 0);
-			close(server.to);
-			server.to = -1;
+			let_end(&server);
 		}
 		if (!wait_stopped(server.pid, &status))
 			fail_msg("%s is not reached", s.point);
@@ -364,7 +373,7 @@ void test_stopped_server_deadlines(void **state)
 	struct skyipc_msg msgs[2];
 	struct skyipc_msg req = { .op = OP_ECHO }, rep = { .len = 0 };
 	struct fixture f;
-	int status;
+	int fds[1] = { 0 }, status;
 
 	fixture_up(&f, state, NULL, NULL);
 	/* Buffers before: making them waits, too. */
@@ -378,6 +387,12 @@ void test_stopped_server_deadlines(void **state)
 	assert_int_equal(msgs[0].result, 0);
 	assert_int_equal(msgs[0].w[0], 1);
 	assert_int_equal(ask(f.conn, OP_ECHO, 7, 0), 8);
+	/* The answer to the thread that gave up lies before these. */
+	req = (struct skyipc_msg){ .op = OP_FDS_BACK, .fds = fds, .nfds = 1 };
+	rep = (struct skyipc_msg){ .fds = fds, .nfds = 1 };
+	assert_int_equal(skyipc_call_msg(f.conn, &req, &rep, LIMIT), 0);
+	assert_int_equal(rep.nfds, 1);
+	close(fds[0]);
 	/* Those given up before the server looked have not been run. */
 	assert_int_equal(ask(f.conn, OP_COUNTED, 0, 0), 0);
 	fixture_down(&f);
