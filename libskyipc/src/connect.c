@@ -156,7 +156,9 @@ int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 		return fail(err, "the server speaks another version");
 	if (err != (int)want || answer->answer.result == 0)
 		return fail(-EPROTO, "the peer is no server of this kind");
-	return fail(answer->answer.result, "%s", answer->answer.text);
+	return fail(answer->answer.result, "%s",
+		    answer->answer.text[0] ? answer->answer.text
+					   : strerror(-answer->answer.result));
 }
 
 /* Fill in defaults and check; @attr is a private copy. */
