@@ -225,9 +225,17 @@ static void server_free(struct skyipc_server *s)
 {
 	close_all_fds(s);
 	seats_free(s);
+	/* Only in a child's copy is anything left; nobody else refers to it. */
 	for (uint32_t i = 0; i < s->conns_size; i++)
-		if (s->conns[i]) /* only in a child's copy */
+		if (s->conns[i]) {
+			s->conns[i]->user->conns--;
+			atomic_store(&s->conns[i]->refs, 1);
 			sconn_put(s->conns[i]);
+		}
+	while (s->dying) {
+		atomic_store(&s->dying->refs, 1);
+		sconn_put(s->dying);
+	}
 	free(s->conns);
 	free(s->ops);
 	free(s->cpus);
