@@ -318,6 +318,9 @@ static void busy(void **state)
 	struct client c;
 	struct child child;
 
+	/* Their allocators are not fit for fork() among threads. */
+	if (under_asan() || under_tsan())
+		skip();
 	fixture_up(&f, state, NULL, NULL);
 	c.name = f.name;
 	c.conn = f.conn;

@@ -77,18 +77,39 @@ void moment(void)
 
 /* ---- processes ---------------------------------------------------------- */
 
+static int others_sleep(void)
+{
+	struct dirent *e;
+	int all = 1;
+	DIR *dir = opendir("/proc/self/task");
+
+	if (!dir)
+		return 1;
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.' && atoi(e->d_name) != gettid() &&
+		    state_of(getpid(), atoi(e->d_name)) != 'S')
+			all = 0;
+	closedir(dir);
+	return all;
+}
+
 void child_start(struct child *c, int (*fn)(struct child *me, void *arg),
 		 void *arg)
 {
 	int to[2], from[2];
 	struct child me;
 	pid_t parent = getpid();
+	/* Leaks are looked for on the stacks of threads that exist. */
+	int alone = threads_of(parent) == 1;
 
 	/* Towards the child a socket, for it may be gone: no SIGPIPE. */
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) ||
 	    pipe2(from, O_CLOEXEC))
 		fail_msg("pipe: %s", strerror(errno));
 	fflush(NULL);
+	/* The sanitizers' allocators do not know fork(): nobody may be in. */
+	if (!alone && (under_asan() || under_tsan()))
+		WAIT_FOR_MS(others_sleep(), 500);
 	c->pid = fork();
 	if (c->pid < 0)
 		fail_msg("fork: %s", strerror(errno));
@@ -107,7 +128,7 @@ void child_start(struct child *c, int (*fn)(struct child *me, void *arg),
 		me.from = to[0];
 		status = fn(&me, arg);
 		fflush(NULL);
-		if (under_asan())
+		if (under_asan() && alone)
 			exit(status); /* looks for leaks */
 		_exit(status);
 	}
