@@ -49,14 +49,20 @@ $(foreach t,$(points_tests),$(eval $(call selftest_,$(t),points/)))
 
 endif
 
-# Programs that tests start, without cmocka: selftests/helpers/*.c
+# Programs that tests start, without cmocka: selftests/helpers/*.c, each with
+# what NAME_more names
+stress_more := selftests/stress_client.c
+
+helper_objs = $(call objs,$(1) $($(notdir $(1:.c=))_more))
 define helper_
-$(O)/$(1:.c=): $(O)/$(1:.c=.o) $(O)/inside/libskyipc.a
+$(O)/$(1:.c=): $(call helper_objs,$(1)) $(O)/inside/libskyipc.a
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(O)/$(1:.c=.o) $(O)/inside/libskyipc.a
-$(O)/$(1:.c=.o): extra_cflags += $(selftests_cflags)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(call helper_objs,$(1)) \
+		$(O)/inside/libskyipc.a
+$(call helper_objs,$(1)): extra_cflags += $(selftests_cflags)
 helper_programs += $(O)/$(1:.c=)
-all_objs += $(O)/$(1:.c=.o)
+all_objs += $(call helper_objs,$(1))
 endef
 $(foreach h,$(wildcard selftests/helpers/*.c),$(eval $(call helper_,$(h))))
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* stress.h - what stress.c and stress_client.c share */
+#ifndef STRESS_H
+#define STRESS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "skyipc.h"
+
+/* What a server's malloc may keep, whatever was served. */
+#define ANON_KIB 8192
+
+struct options {
+	uint64_t seconds, calls, kills, seed;
+	unsigned procs, conns, threads, mode;
+};
+extern struct options opt;
+
+/* In memory that all processes share. */
+struct shared {
+	char name[64];
+	_Atomic int up, clients_end, server_ends, failed;
+	_Atomic uint64_t calls, connects;
+};
+extern struct shared *shared;
+
+static inline uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline void pause_us(long us)
+{
+	struct timespec ts = { 0, us * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static inline uint64_t rnd(uint64_t *x)
+{
+	*x += UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = *x;
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+int32_t stress_handler(struct skyipc_call *call, void *arg);
+/* The life of a client process: exit status. */
+int stress_client(uint64_t seed);
+
+#endif
