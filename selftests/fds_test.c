@@ -247,6 +247,7 @@ static void many(void **state)
 	struct open_now before;
 	struct fixture f;
 
+	memset(rep, 0, sizeof(rep));
 	open_files();
 	fixture_up(&f, state, NULL, NULL);
 	assert_int_equal(send_n(f.conn, OP_FDS_IN, 1, &rep[0], 0), 0);

@@ -6,7 +6,7 @@
 
 /* op: how deep to go on; in[0]: limit of the inner call in ns, 0: LIMIT. The
  * status is what went wrong inside; out[0] counts the levels. */
-static struct skyipc_conn *a_to_b, *b_to_a, *to_self;
+static struct skyipc_conn *_Atomic a_to_b, *_Atomic b_to_a, *_Atomic to_self;
 
 static int32_t go_on(struct skyipc_conn *conn, struct skyipc_call *call)
 {
@@ -78,9 +78,9 @@ static void own_server(void **state)
 	assert_int_equal(deep(conn, 50, 0), 50);
 	assert_int_equal(deep(conn, 50, 0), 50);
 	skyipc_close(conn);
-	skyipc_close(to_self);
 	assert_int_equal(skyipc_server_stop(server, LIMIT), 0);
 	skyipc_server_destroy(server);
+	skyipc_close(to_self);
 }
 
 /* A calls B calls A calls B ..., one worker each. */
@@ -105,16 +105,16 @@ static void circles(void **state)
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(deep(conn, 3, 0), 3);
 	skyipc_close(conn);
-	skyipc_close(a_to_b);
-	skyipc_close(b_to_a);
 	skyipc_server_destroy(a);
 	skyipc_server_destroy(b);
+	skyipc_close(a_to_b);
+	skyipc_close(b_to_a);
 }
 
 /* The same with the two in processes of their own. */
 struct pair {
 	const char *mine, *other;
-	struct skyipc_conn **conn;
+	struct skyipc_conn *_Atomic *conn;
 	skyipc_handler handler;
 	enum skyipc_mode mode;
 };
@@ -127,13 +127,15 @@ static int half(struct child *me, void *arg)
 					   .handler = p->handler };
 	struct skyipc_connect_attr wait = { .size = sizeof(wait), .wait = 1 };
 	struct skyipc_server *server = server_here(p->mine, &attr);
+	struct skyipc_conn *conn;
 
-	CHECK(skyipc_connect(p->other, &wait, p->conn) == 0);
+	CHECK(skyipc_connect(p->other, &wait, &conn) == 0);
+	*p->conn = conn;
 	child_say(me, 0);
 	child_await_end(me);
-	skyipc_close(*p->conn);
 	CHECK(skyipc_server_stop(server, LIMIT) == 0);
 	skyipc_server_destroy(server);
+	skyipc_close(conn);
 	return 0;
 }
 
@@ -188,8 +190,8 @@ static void thread_limit(void **state)
 		assert_int_equal(deep(conn, 2, 0), 2);
 	}
 	skyipc_close(conn);
-	skyipc_close(to_self);
 	skyipc_server_destroy(server);
+	skyipc_close(to_self);
 }
 
 static void *dive(void *arg)
@@ -224,8 +226,8 @@ static void together(void **state)
 	for (int i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
 	skyipc_close(conn);
-	skyipc_close(to_self);
 	skyipc_server_destroy(server);
+	skyipc_close(to_self);
 }
 
 /* Submitted inside a handler, and reaped there; long parts both ways. */
@@ -278,8 +280,8 @@ static void async(void **state)
 		assert_true(pattern_is(rep.data, rep.len, 3));
 	}
 	skyipc_close(conn);
-	skyipc_close(to_self);
 	skyipc_server_destroy(server);
+	skyipc_close(to_self);
 }
 
 int main(void)

@@ -427,6 +427,8 @@ static void client_emfile(void **state)
 	struct child s, c;
 
 	(void)state;
+	if (under_valgrind()) /* which has limits of its own making */
+		skip();
 	server_spawn(&s, name, &plain);
 	child_start(&c, poor_client, (void *)name);
 	assert_int_equal(child_end(&c), 0);
@@ -458,6 +460,8 @@ static void server_emfile(void **state)
 	int n, err;
 
 	(void)state;
+	if (under_valgrind())
+		skip();
 	for (int i = 0; i < 20; i++)
 		files[i] = 0;
 	child_start(&s, poor_server, (void *)name);

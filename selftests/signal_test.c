@@ -15,7 +15,7 @@ static struct skyipc_server_attr plain = {
 
 /* ---- a storm ------------------------------------------------------------ */
 
-static volatile sig_atomic_t alarms;
+static _Atomic int alarms;
 
 static void on_alarm(int sig)
 {
@@ -35,7 +35,7 @@ static void storm(unsigned us)
 
 static void calls_in_storm(struct skyipc_conn *conn, unsigned n)
 {
-	static char data[60000];
+	static __thread char data[60000];
 	struct skyipc_msg req = { .op = OP_ECHO }, rep = { .op = 0 }, reps[4];
 	int fds[3] = { 0, 1, 2 }, got[3];
 
@@ -79,9 +79,10 @@ static void interrupted(void **state)
 		fixture_up(&f, state, NULL, &ca);
 		alarms = 0;
 		storm(150 * slowness);
-		calls_in_storm(f.conn, 60 / slowness);
+		do {
+			calls_in_storm(f.conn, 60 / slowness);
+		} while (alarms < 10);
 		storm(0);
-		assert_true(alarms > 0);
 		fixture_down(&f);
 	}
 }
@@ -100,7 +101,7 @@ static void beginnings(void **state)
 	fixture_up(&f, state, NULL, NULL);
 	alarms = 0;
 	storm(100 * slowness);
-	for (unsigned i = 0; i < 60 / slowness; i++) {
+	for (unsigned i = 0; i < 60 / slowness || alarms < 10; i++) {
 		struct skyipc_server_info info;
 		struct skyipc_conn *conn = connect_to(f.name, NULL);
 		pthread_t thread[2];
@@ -114,7 +115,6 @@ static void beginnings(void **state)
 		skyipc_close(conn);
 	}
 	storm(0);
-	assert_true(alarms > 0);
 	fixture_down(&f);
 }
 
@@ -167,12 +167,13 @@ static void dispatched(void **state)
 
 /* ---- a call inside a call ----------------------------------------------- */
 
-static struct skyipc_conn *conn_in_handler;
-static volatile int said[6];
+static struct skyipc_conn *_Atomic conn_in_handler;
+static _Atomic int said[6];
 
 static void call_in_handler(int sig)
 {
 	struct skyipc_msg req = { .op = OP_COUNT }, rep = { .op = 0 };
+	int saved = errno;
 	size_t size;
 	void *buf;
 
@@ -184,6 +185,7 @@ static void call_in_handler(int sig)
 	said[3] = skyipc_poll(conn_in_handler, &rep, 1);
 	said[4] = skyipc_wait(conn_in_handler, &rep, 1, 1, LIMIT);
 	said[5] = skyipc_buffer(conn_in_handler, &buf, &size);
+	errno = saved;
 }
 
 static void *disturb(void *arg)
@@ -218,7 +220,8 @@ static void inside(void **state)
 			ask(f.conn, OP_ECHO, 0, 0);
 			conn_in_handler = f.conn;
 			counted = test_counted();
-			memset((void *)said, 0, sizeof(said));
+			for (unsigned k = 0; k < ARRAY_LEN(said); k++)
+				said[k] = 0;
 			assert_int_equal(
 				pthread_create(&thread, NULL, disturb, &self),
 				0);

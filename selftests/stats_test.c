@@ -290,13 +290,14 @@ static _Atomic int nsaid;
 
 static void hear(enum skyipc_log_level level, const char *line, void *arg)
 {
-	int i = nsaid++;
+	int i = nsaid;
 
 	CHECK(arg == &nsaid);
 	CHECK(level <= SKYIPC_LOG_DEBUG);
 	CHECK(!strchr(line, '\n'));
 	if (i < 8)
 		snprintf(said[i], sizeof(said[i]), "%s", line);
+	nsaid = i + 1;
 }
 
 static void logs(void **state)

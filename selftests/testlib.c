@@ -23,13 +23,7 @@
 #endif
 #endif
 
-#ifdef __SANITIZE_THREAD__
-const unsigned slowness = 10;
-#elif defined(__SANITIZE_ADDRESS__)
-const unsigned slowness = 4;
-#else
-const unsigned slowness = 1;
-#endif
+unsigned slowness = 1;
 
 const char *transport;
 
@@ -56,6 +50,14 @@ int under_valgrind(void)
 	const char *preload = getenv("LD_PRELOAD");
 
 	return preload && strstr(preload, "vgpreload");
+}
+
+__attribute__((constructor)) static void how_slow(void)
+{
+	slowness = under_tsan()	      ? 10
+		   : under_valgrind() ? 20
+		   : under_asan()     ? 4
+				      : 1;
 }
 
 /* ---- time --------------------------------------------------------------- */

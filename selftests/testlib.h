@@ -27,7 +27,7 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Sanitizers and valgrind make everything slower: limits are multiplied. */
-extern const unsigned slowness;
+extern unsigned slowness;
 int under_valgrind(void);
 int under_tsan(void);
 int under_asan(void);

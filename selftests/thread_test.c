@@ -261,7 +261,7 @@ static void how_many(void **state)
 	v.here = 1;
 	most = 0;
 	fixture_up(&f, &vp, &attr, NULL);
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		assert_int_equal(
 			pthread_create(&thread[i], NULL, in_crowd, f.conn), 0);
 	for (int i = 0; i < 9; i++)
