@@ -72,3 +72,5 @@ tests: $(test_programs) $(helper_programs)
 check:
 	$(Q)scripts/deps check check
 	$(Q)selftests/run --out '$(O)' $(CHECK)
+
+-include selftests/fuzz.mk

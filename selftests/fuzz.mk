@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+#
+# make O=build/fuzz SAN=fuzz CC=clang fuzz: the fuzzers, libFuzzer programs
+# $(O)/selftests/fuzz_*. To let one run for an hour and keep what it finds:
+#
+#	CORPUS=$PWD/corpus selftests/fuzz/run.sh \
+#		$PWD/build/fuzz/selftests/fuzz_proto 3600
+
+fuzzers := $(notdir $(basename $(wildcard selftests/fuzz/fuzz_*.c)))
+fuzz_common := $(call objs,selftests/fuzz/common.c selftests/fuzz/server_side.c)
+fuzz_all := $(fuzz_common) $(fuzzers:%=$(O)/selftests/fuzz/%.o)
+all_objs += $(fuzz_all)
+
+$(fuzz_all): extra_cflags += $(selftests_cflags) -Iselftests/fuzz
+
+$(fuzzers:%=$(O)/selftests/%): $(O)/selftests/%: $(O)/selftests/fuzz/%.o \
+		$(fuzz_common) $(O)/inside/libskyipc.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALLLDFLAGS) -fsanitize=fuzzer -o $@ $^
+
+.PHONY: fuzz
+fuzz: $(fuzzers:%=$(O)/selftests/%)
