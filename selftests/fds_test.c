@@ -187,9 +187,10 @@ static void made(void **state)
 	assert_int_equal(skyipc_call_msg(f.conn, &req, &rep, LIMIT), 0);
 	before = count(&f);
 	for (unsigned i = 0; i < ARRAY_LEN(counts); i++)
-		for (uint64_t own = 0; own < 2; own++) {
+		for (uint64_t how = 0; how < 4; how++) {
 			req.w[0] = counts[i];
-			req.w[1] = own;
+			req.w[1] = how & 1;  /* an array of its own */
+			req.w[2] = how >> 1; /* SKYIPC_CLOSE_FDS */
 			rep.fds = got;
 			rep.nfds = SKYIPC_MAX_FDS;
 			assert_int_equal(

@@ -644,7 +644,9 @@ static int32_t fds_make(struct skyipc_call *call)
 			return -ENOBUFS;
 	}
 	for (uint32_t i = 0; i < n && i < ARRAY_LEN(own); i++)
-		fds[i] = null;
+		fds[i] = call->in[2] ? fcntl(null, F_DUPFD_CLOEXEC, 0) : null;
+	if (call->in[2])
+		call->flags = SKYIPC_CLOSE_FDS;
 	call->reply_fds = fds;
 	call->reply_nfds = n;
 	return 0;

@@ -186,7 +186,7 @@ enum test_op {
 	OP_FDS_KEEP, /* keep all but in[0] of them; out[0]: kept so far */
 	OP_FDS_DROP, /* close those kept */
 	OP_FDS_MAKE, /* in[0] descriptors of /dev/null back, in[1] > 0: of
-			the handler's own array */
+			the handler's own array; in[2]: closed when passed */
 	OP_PEER,     /* out: pid, uid, gid, pidfd or -errno, its pid */
 	OP_BLOCK,    /* until OP_UNBLOCK; out[0]: 1 */
 	OP_UNBLOCK,  /* let in[0] blocked ones go on */

@@ -197,8 +197,7 @@ static __attribute__((noinline)) void finish_extras(struct serving *s,
 		close_fds(s->fds, s->call.nfds);
 		free(s->fds);
 	}
-	if (s->call.flags & SKYIPC_CLOSE_FDS &&
-	    s->call.reply_nfds <= SKYIPC_MAX_FDS)
+	if (s->call.flags & SKYIPC_CLOSE_FDS)
 		close_fds(s->call.reply_fds, s->call.reply_nfds);
 	free(s->reply_fds);
 	if (err)
