@@ -9,8 +9,19 @@
 
 #include "skyipc.h"
 
-/* What a server's malloc may keep, whatever was served. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+/* What a server's malloc may keep, whatever was served. Sanitizers keep more.
+ */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define ANON_KIB (512 * 1024)
+#else
 #define ANON_KIB 8192
+#endif
 
 struct options {
 	uint64_t seconds, calls, kills, seed;
