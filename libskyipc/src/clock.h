@@ -96,7 +96,8 @@ static inline uint64_t deadline_of(skyipc_time t, uint64_t dflt_ns)
 		return t ? t : 1;
 	}
 	now = now_ns();
-	return t < DEADLINE_NONE - now ? now + t : DEADLINE_NONE;
+	/* Bit 63 would make it look like SKYIPC_AT() of the past. */
+	return t < (UINT64_C(1) << 63) - now ? now + t : DEADLINE_NONE;
 }
 
 /* Milliseconds until @deadline for poll(): rounded up, -1 for none. */

@@ -21,12 +21,15 @@ struct quota_user *quota_user(struct quota *q, uid_t uid)
 	found = tsearch(user, &q->tree, compare);
 	if (!found || *found != user)
 		free(user);
-	return found ? *found : NULL;
+	if (!found)
+		return NULL;
+	(*found)->refs++;
+	return *found;
 }
 
-void quota_tidy(struct quota *q, struct quota_user *user)
+void quota_put(struct quota *q, struct quota_user *user)
 {
-	if (user->conns || user->mem || user->fds)
+	if (--user->refs)
 		return;
 	tdelete(user, &q->tree, compare);
 	free(user);

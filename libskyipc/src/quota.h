@@ -11,6 +11,7 @@
 
 struct quota_user {
 	uid_t uid;
+	uint32_t refs; /* connections that point here, dead ones too */
 	uint32_t conns;
 	uint64_t mem;
 	uint64_t fds;
@@ -20,10 +21,10 @@ struct quota {
 	void *tree; /* of struct quota_user, see tsearch(3) */
 };
 
-/* The user's entry, made if there is none; NULL: out of memory. */
+/* The user's entry, made if there is none, and a reference; NULL: no memory. */
 struct quota_user *quota_user(struct quota *q, uid_t uid);
 
-/* Forget the entry if nothing is counted in it. */
-void quota_tidy(struct quota *q, struct quota_user *user);
+/* Give the reference back; the last one frees the entry. */
+void quota_put(struct quota *q, struct quota_user *user);
 
 #endif

@@ -123,7 +123,7 @@ int sconn_add(struct skyipc_server *server, int sock, struct sconn **out,
 	*out = conn;
 	return 0;
 fail_user:
-	quota_tidy(&server->quota, conn->user);
+	quota_put(&server->quota, conn->user);
 fail:
 	pthread_mutex_unlock(&server->lock);
 	free(conn);
@@ -170,7 +170,7 @@ void sconn_put(struct sconn *conn)
 		}
 	conn->user->mem -= conn->mem;
 	conn->user->fds -= conn->fdq.total;
-	quota_tidy(&server->quota, conn->user);
+	quota_put(&server->quota, conn->user);
 	pthread_mutex_unlock(&server->lock);
 
 	while (conn->chans) {
@@ -211,6 +211,8 @@ void sconn_kill(struct sconn *conn, const char *why)
 	pthread_mutex_unlock(&server->lock);
 
 	pthread_mutex_lock(&conn->sock_lock);
+	/* A copy may live on in a child that knows nothing of us. */
+	epoll_ctl(server->ctl_ep, EPOLL_CTL_DEL, conn->sock, NULL);
 	close(conn->sock);
 	conn->sock = -1;
 	pthread_mutex_unlock(&conn->sock_lock);

@@ -13,7 +13,9 @@
  * In polling mode channels are assigned to seats for good, nobody rings, and
  * the worker makes no system call but to wake a client that has parked.
  */
+#include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -216,20 +218,26 @@ void seat_poll(struct seat *seat)
 unsigned seat_dispatch(struct seat *seat)
 {
 	unsigned served = 0, n, rounds = 0;
-	uint64_t one = 1;
+	uint64_t one = 1, more;
 
+	/* It says no more than that there was something left. */
+	if (read(seat->server->more_fd, &more, sizeof(more)) < 0)
+		more = 0;
 	seat_bells(seat, 0);
 	do {
 		n = round_once(seat);
 		served += n;
 	} while (n && ++rounds < DISPATCH_ROUNDS);
-	for (uint32_t i = 0; i < seat->n;) {
-		if (seat_list_drop(seat, i))
-			continue;
-		/* It stays here with work: the descriptor must say so. */
-		if (write(seat->list[i++]->conn->bell, &one, sizeof(one)) < 0)
-			continue; /* its client has filled the counter */
-	}
+	for (uint32_t i = 0; i < seat->n;)
+		if (!seat_list_drop(seat, i))
+			i++;
+	/*
+	 * What stays here has work: the descriptor must say so. (Not by the
+	 * client's doorbell: the client could make that write sleep.)
+	 */
+	if (seat->n && write(seat->server->more_fd, &one, sizeof(one)) < 0)
+		server_say(seat->server, SKYIPC_LOG_ERROR, "more work: %s",
+			   strerror(errno));
 	return served;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "block.h"
 #include "clock.h"
 #include "err.h"
 #include "point.h"
@@ -87,7 +88,11 @@ SKY_PUBLIC int skyipc_server_start(struct skyipc_server *s)
 	if (!err) {
 		sigfillset(&all);
 		pthread_sigmask(SIG_SETMASK, &all, &old);
+		/* Locked: whoever joins it must see that it is there. */
+		pthread_mutex_lock(&s->lock);
 		err = -pthread_create(&s->control, NULL, control, s);
+		s->has_control = !err;
+		pthread_mutex_unlock(&s->lock);
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
 	}
 	if (err) {
@@ -99,10 +104,12 @@ SKY_PUBLIC int skyipc_server_start(struct skyipc_server *s)
 		pthread_mutex_unlock(&s->lock);
 		seats_join(s);
 		control_close_all(s);
+		pthread_mutex_lock(&s->lock);
 		s->state = SERVER_STOPPED;
+		pthread_cond_broadcast(&s->changed);
+		pthread_mutex_unlock(&s->lock);
 		return fail(err, "cannot start a thread: %s", strerror(-err));
 	}
-	s->has_control = 1;
 	return 0;
 }
 
@@ -125,14 +132,14 @@ static int await_stopped(struct skyipc_server *s, uint64_t deadline)
 	int err = 0;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->state != SERVER_STOPPED && !err) {
+	while ((s->state != SERVER_STOPPED || s->dispatching) && !err) {
 		if (deadline == DEADLINE_NONE)
 			pthread_cond_wait(&s->changed, &s->lock);
 		else
 			err = -pthread_cond_timedwait(&s->changed, &s->lock,
 						      &ts);
 	}
-	err = s->state == SERVER_STOPPED ? 0 : -ETIMEDOUT;
+	err = s->state == SERVER_STOPPED && !s->dispatching ? 0 : -ETIMEDOUT;
 	if (!err && s->has_control) {
 		s->has_control = 0;
 		pthread_mutex_unlock(&s->lock);
@@ -154,36 +161,69 @@ SKY_PUBLIC int skyipc_server_run(struct skyipc_server *s)
 	return err ? err : await_stopped(s, DEADLINE_NONE);
 }
 
+/*
+ * This thread serves @s for a while. It may be a worker of another server, in a
+ * handler: that is put aside, and comes back.
+ */
+struct aside {
+	struct seat *seat;
+	struct skyipc_server *server;
+	void (*hook)(void);
+};
+
+static struct aside sit_down(struct skyipc_server *s)
+{
+	struct aside aside = { my_seat, my_server, block_hook };
+
+	my_seat = &s->seats[0];
+	my_server = s;
+	block_hook = NULL;
+	return aside;
+}
+
+static void stand_up(struct aside aside)
+{
+	my_seat = aside.seat;
+	my_server = aside.server;
+	block_hook = aside.hook;
+}
+
 /* Everything that a control thread does at the end, without one. */
 static void stop_alone(struct skyipc_server *s)
 {
+	struct aside aside = sit_down(s);
+
 	control_drain(s);
-	my_seat = &s->seats[0];
 	seat_drain(my_seat);
-	my_seat = NULL;
+	stand_up(aside);
 	control_close_all(s);
 	pthread_mutex_lock(&s->lock);
 	s->state = SERVER_STOPPED;
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }
 
 SKY_PUBLIC int skyipc_server_stop(struct skyipc_server *s, skyipc_time t)
 {
 	enum server_state state;
+	int dispatching;
 
 	fail_clear();
 	pthread_mutex_lock(&s->lock);
 	state = s->state;
+	dispatching = s->dispatching;
 	pthread_mutex_unlock(&s->lock);
 	if (state == SERVER_FORKED)
 		return fail(-ECHILD, "the server belongs to the parent");
 	if (seat_is_mine(s))
 		return fail(-EDEADLK, "a handler cannot wait for its own end");
-	if (state == SERVER_NEW || state == SERVER_DISPATCH) {
+	/* A thread in dispatch stops it: it uses what stopping takes apart. */
+	if (!dispatching && (state == SERVER_NEW || state == SERVER_DISPATCH)) {
 		stop_alone(s);
 		return 0;
 	}
-	skyipc_server_shutdown(s);
+	if (state != SERVER_STOPPED)
+		skyipc_server_shutdown(s);
 	return await_stopped(s, deadline_of(t, 0));
 }
 
@@ -228,6 +268,7 @@ SKY_PUBLIC int skyipc_server_dispatch(struct skyipc_server *s, skyipc_time t)
 	uint64_t deadline = deadline_of(t, 0);
 	struct seat *seat = &s->seats[0];
 	unsigned served = 0;
+	struct aside aside;
 	int err, stop, rung;
 
 	err = skyipc_server_fd(s);
@@ -240,20 +281,19 @@ SKY_PUBLIC int skyipc_server_dispatch(struct skyipc_server *s, skyipc_time t)
 	if (err)
 		return err;
 
-	my_seat = seat;
-	my_server = s;
+	aside = sit_down(s);
 	do {
 		rung = 0;
 		stop = control_step(s, deadline_ms(deadline), &rung);
 		if (rung)
 			served += seat_dispatch(seat);
 	} while (!served && !stop && now_ns() < deadline);
-	my_seat = NULL;
-	my_server = NULL;
+	stand_up(aside);
 	if (stop)
 		stop_alone(s);
 	pthread_mutex_lock(&s->lock);
 	s->dispatching = 0;
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	if (stop && !served)
 		return fail(-ESHUTDOWN, "the server has been shut down");

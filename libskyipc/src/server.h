@@ -149,6 +149,7 @@ struct skyipc_server {
 	int bell_ep; /* doorbells, drain_fd */
 	int shutdown_fd; /* written by skyipc_server_shutdown() */
 	int drain_fd;	 /* readable for good once draining */
+	int more_fd;	 /* readable while dispatch has left work undone */
 	int timer_fd;	 /* next handshake that will have taken too long */
 	int spare_fd;	 /* given up for a moment to refuse when out of fds */
 
@@ -169,6 +170,7 @@ struct skyipc_server {
 	struct seat *seats;
 	struct seat *free_seats;
 	uint32_t nfree_seats;
+	uint32_t in_calls;   /* handlers running on threads without a seat */
 	uint32_t seats_done; /* drained */
 	pthread_t *threads;
 	uint32_t nthreads, threads_room;
@@ -222,6 +224,8 @@ int sconn_hear_locked(struct sconn *conn, union proto_msg *msg);
 int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds);
 
 /* worker.c */
+/* In a forked child: this thread is no worker. */
+void worker_forget(void);
 int seats_make(struct skyipc_server *server);
 int seats_start(struct skyipc_server *server);
 void seats_free(struct skyipc_server *server);

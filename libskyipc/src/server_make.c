@@ -56,6 +56,7 @@ static void close_all_fds(struct skyipc_server *s)
 	close_fd(&s->bell_ep);
 	close_fd(&s->shutdown_fd);
 	close_fd(&s->drain_fd);
+	close_fd(&s->more_fd);
 	close_fd(&s->timer_fd);
 	close_fd(&s->spare_fd);
 }
@@ -79,6 +80,9 @@ static void forget(struct skyipc_server *s)
 
 static void fork_done(int child)
 {
+	/* If it is a worker that has forked, its copy is none any more. */
+	if (child)
+		worker_forget();
 	for (struct skyipc_server *s = servers; s; s = s->next) {
 		if (child)
 			forget(s);
@@ -171,14 +175,15 @@ static int make_fds(struct skyipc_server *s)
 	s->bell_ep = epoll_create1(EPOLL_CLOEXEC);
 	s->shutdown_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->more_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->timer_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->listen_fd = socket(AF_UNIX,
 			      SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->ctl_ep < 0 || s->bell_ep < 0 || s->shutdown_fd < 0 ||
-	    s->drain_fd < 0 || s->timer_fd < 0 || s->spare_fd < 0 ||
-	    s->listen_fd < 0)
+	    s->drain_fd < 0 || s->more_fd < 0 || s->timer_fd < 0 ||
+	    s->spare_fd < 0 || s->listen_fd < 0)
 		return fail(-errno, "cannot make descriptors: %s",
 			    strerror(errno));
 	err = server_watch_fd(s->ctl_ep, s->shutdown_fd, EVENT_SHUTDOWN);
@@ -186,6 +191,8 @@ static int make_fds(struct skyipc_server *s)
 		err = server_watch_fd(s->ctl_ep, s->timer_fd, EVENT_TIMER);
 	if (!err)
 		err = server_watch_fd(s->bell_ep, s->drain_fd, EVENT_SHUTDOWN);
+	if (!err)
+		err = server_watch_fd(s->bell_ep, s->more_fd, EVENT_SHUTDOWN);
 	return err;
 }
 
@@ -265,7 +272,7 @@ SKY_PUBLIC int skyipc_server_create(const char *name,
 	pthread_cond_init(&s->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	s->listen_fd = s->ctl_ep = s->bell_ep = s->shutdown_fd = -1;
-	s->drain_fd = s->timer_fd = s->spare_fd = -1;
+	s->drain_fd = s->more_fd = s->timer_fd = s->spare_fd = -1;
 	s->name.lock = -1;
 
 	err = take_attr(s, attr);
@@ -300,7 +307,8 @@ SKY_PUBLIC void skyipc_server_destroy(struct skyipc_server *s)
 {
 	if (!s)
 		return;
-	if (s->state != SERVER_STOPPED && s->state != SERVER_FORKED)
+	/* Even a stopped one: its control thread has to be joined. */
+	if (s->state != SERVER_FORKED)
 		skyipc_server_stop(s, SKYIPC_FOREVER);
 	pthread_mutex_lock(&lock);
 	for (struct skyipc_server **at = &servers; *at; at = &(*at)->next)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "block.h"
+#include "clock.h"
 #include "seat.h"
 
 __thread struct seat *my_seat;
@@ -109,6 +110,7 @@ static void leave_seat(void)
 	    (server->nthreads < server->attr.max_threads &&
 	     !thread_add_locked(server))) {
 		my_seat = NULL;
+		server->in_calls++;
 		if (seat->current) {
 			kept = seat->current->conn;
 			atomic_fetch_add_explicit(&kept->refs, 1,
@@ -119,6 +121,44 @@ static void leave_seat(void)
 		pthread_cond_broadcast(&server->changed);
 	}
 	pthread_mutex_unlock(&server->lock);
+}
+
+/*
+ * Serve what has been submitted. While handlers still run on threads that have
+ * left their seats, those may call this server again: look until they are
+ * through. Their rings wake nobody (drain_fd is readable for good), so look
+ * again every millisecond; this lasts as long as a handler at the end.
+ */
+static void drain(struct seat *seat)
+{
+	struct skyipc_server *server = seat->server;
+	uint64_t until;
+	struct timespec ts;
+	uint32_t in_calls;
+
+	do {
+		seat_drain(seat);
+		if (my_seat != seat)
+			return;
+		pthread_mutex_lock(&server->lock);
+		in_calls = server->in_calls;
+		if (in_calls) {
+			until = now_ns() + 1000000;
+			ts.tv_sec = (time_t)(until / 1000000000u);
+			ts.tv_nsec = (long)(until % 1000000000u);
+			pthread_cond_timedwait(&server->changed, &server->lock,
+					       &ts);
+		}
+		pthread_mutex_unlock(&server->lock);
+	} while (in_calls);
+}
+
+void worker_forget(void)
+{
+	my_seat = NULL;
+	my_server = NULL;
+	block_hook = NULL;
+	kept = NULL;
 }
 
 static void *worker(void *arg)
@@ -148,7 +188,7 @@ static void *worker(void *arg)
 		else
 			seat_serve(seat);
 		if (my_seat == seat)
-			seat_drain(seat);
+			drain(seat);
 		if (kept) {
 			sconn_put(kept);
 			kept = NULL;
@@ -157,8 +197,10 @@ static void *worker(void *arg)
 		if (my_seat == seat) {
 			my_seat = NULL;
 			server->seats_done++;
-			pthread_cond_broadcast(&server->changed);
+		} else {
+			server->in_calls--;
 		}
+		pthread_cond_broadcast(&server->changed);
 	}
 	pthread_mutex_unlock(&server->lock);
 	return NULL;
