@@ -17,6 +17,7 @@
 #include "point.h"
 
 #define SYSTEM_DIR "/run/skyipc"
+#define TMP_DIR "/tmp/skyipc-%u" /* the effective uid */
 
 static int put(char *to, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -52,7 +53,7 @@ static int runtime_dir(unsigned i, char *dir, size_t size, int *system)
 	if (env && *env && i-- == 0)
 		return put(dir, size, "%s/skyipc", env);
 	if (i == 0)
-		return put(dir, size, "/tmp/skyipc-%u", (unsigned)geteuid());
+		return put(dir, size, TMP_DIR, (unsigned)geteuid());
 	*system = 1;
 	return i == 1 ? put(dir, size, "%s", SYSTEM_DIR) : -ENOENT;
 }
@@ -78,22 +79,16 @@ static int check_plain(const char *name)
 }
 
 /*
- * Make the directory if it is missing. In /tmp anybody could have made it
- * first: it must be ours and closed to others.
+ * In /tmp anybody could have made the directory: it must be ours and closed to
+ * others, for servers and for clients. Other directories are in trusted places.
  */
-static int make_dir(const char *dir, int system)
+static int check_private(const char *dir)
 {
+	char fallback[32];
 	struct stat st;
 
-	if (mkdir(dir, system ? 0755 : 0700) == 0) {
-		/* the mode above was subject to the umask */
-		if (system && chmod(dir, 0755) < 0)
-			return -errno;
-		return 0;
-	}
-	if (errno != EEXIST)
-		return fail(-errno, "cannot make %s: %s", dir, strerror(errno));
-	if (strncmp(dir, "/tmp/skyipc-", 12) != 0)
+	if (put(fallback, sizeof(fallback), TMP_DIR, (unsigned)geteuid()) ||
+	    strcmp(dir, fallback) != 0)
 		return 0;
 	if (lstat(dir, &st) < 0)
 		return -errno;
@@ -102,6 +97,20 @@ static int make_dir(const char *dir, int system)
 		return fail(-EACCES, "%s is not a private directory of uid %u",
 			    dir, (unsigned)geteuid());
 	return 0;
+}
+
+/* Make the directory if it is missing. */
+static int make_dir(const char *dir, int system)
+{
+	if (mkdir(dir, system ? 0755 : 0700) == 0) {
+		/* the mode above was subject to the umask */
+		if (system && chmod(dir, 0755) < 0)
+			return -errno;
+		return 0;
+	}
+	if (errno != EEXIST)
+		return fail(-errno, "cannot make %s: %s", dir, strerror(errno));
+	return check_private(dir);
 }
 
 int name_for_server(const char *name, struct name *n)
@@ -152,7 +161,7 @@ int name_for_client(const char *name, char *path, size_t size)
 			return fail(err, "path is longer than %zu bytes",
 				    size - 1);
 		if (access(path, F_OK) == 0)
-			return 0;
+			return check_private(dir);
 	}
 	return fail(-ENOENT, "no server has the name %s (last looked at %s)",
 		    name, path);
@@ -235,7 +244,7 @@ SKY_PUBLIC int skyipc_list(int (*fn)(const char *path, void *arg), void *arg)
 	fail_clear();
 	for (unsigned i = 0; !ret && !runtime_dir(i, dir, sizeof(dir), &system);
 	     i++) {
-		DIR *d = opendir(dir);
+		DIR *d = check_private(dir) ? NULL : opendir(dir);
 		struct dirent *e;
 
 		if (!d)
