@@ -351,7 +351,8 @@ static void event_loop(void **state)
 	assert_int_equal(skyipc_server_start(server), -EBUSY);
 	assert_int_equal(pthread_create(&l.thread, NULL, loop_client, &l), 0);
 	while (!l.done) {
-		assert_int_equal(poll(&pfd, 1, (int)LIMIT_MS), 1);
+		if (!poll(&pfd, 1, 10))
+			continue;
 		n = skyipc_server_dispatch(server, SKYIPC_NS(1));
 		assert_true(n >= 0);
 		served += n;

@@ -111,7 +111,7 @@ void child_start(struct child *c, int (*fn)(struct child *me, void *arg),
 	fflush(NULL);
 	/* The sanitizers' allocators do not know fork(): nobody may be in. */
 	if (!alone && (under_asan() || under_tsan()))
-		WAIT_FOR_MS(others_sleep(), 500);
+		WAIT_FOR_MS(others_sleep(), 50);
 	c->pid = fork();
 	if (c->pid < 0)
 		fail_msg("fork: %s", strerror(errno));

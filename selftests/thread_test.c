@@ -232,7 +232,7 @@ static int32_t crowd(struct skyipc_call *call, void *arg)
 		;
 	/* Wait for company, in vain if there is never to be any. */
 	if (call->in[0])
-		WAIT_FOR_MS(inside >= (int)call->in[0], 2000);
+		WAIT_FOR_MS(most >= (int)call->in[0], 2000);
 	else
 		moment();
 	inside--;

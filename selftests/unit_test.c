@@ -234,19 +234,18 @@ static void quotas(void **state)
 		assert_non_null(u[i]);
 		u[i]->conns = 1;
 	}
+	/* One for each user, as long as somebody refers to it */
 	for (uid_t i = 0; i < 50; i++) {
 		assert_ptr_equal(quota_user(&q, i * 7 % 50), u[i]);
 		assert_int_equal(u[i]->uid, i * 7 % 50);
-	}
-	for (uid_t i = 0; i < 50; i++) {
-		/* Two references: an entry is there until the last one goes,
-		 * whatever is counted in it. */
-		u[i]->conns = 0;
+		assert_int_equal(u[i]->refs, 2);
 		quota_put(&q, u[i]);
-		assert_ptr_equal(quota_user(&q, u[i]->uid), u[i]);
-		quota_put(&q, u[i]);
+		assert_ptr_equal(quota_user(&q, i * 7 % 50), u[i]);
+		assert_int_equal(u[i]->conns, 1);
 		quota_put(&q, u[i]);
 	}
+	for (uid_t i = 0; i < 50; i++)
+		quota_put(&q, u[i]);
 	assert_null(q.tree);
 }
 
