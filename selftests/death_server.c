@@ -222,6 +222,23 @@ struct waiter {
 
 #define KINDS 5
 
+static int all_reset(struct waiter *w, const struct skyipc_msg *req)
+{
+	struct skyipc_msg msgs[4];
+	int err;
+
+	memset(msgs, 0, sizeof(msgs));
+	for (unsigned i = 0; i < 4; i++)
+		if ((err = skyipc_submit(w->conn, req)))
+			return err;
+	if (skyipc_wait(w->conn, msgs, 4, 4, SKYIPC_FOREVER) != 4)
+		return 0;
+	for (int i = 0; i < 4; i++)
+		if (msgs[i].result != -ECONNRESET)
+			return msgs[i].result;
+	return -ECONNRESET;
+}
+
 static void *wait_for_death(void *arg)
 {
 	struct skyipc_msg req = { .op = OP_BLOCK }, rep, msgs[4];
@@ -244,14 +261,7 @@ static void *wait_for_death(void *arg)
 				     SKYIPC_SEC(3600));
 		break;
 	case 3:
-		for (unsigned i = 0; i < 4; i++)
-			if ((w->ret = skyipc_submit(w->conn, &req)))
-				return NULL;
-		w->ret = skyipc_wait(w->conn, msgs, 4, 4, SKYIPC_FOREVER);
-		for (int i = 0; i < 4; i++)
-			if (w->ret != 4 || msgs[i].result != -ECONNRESET)
-				return NULL;
-		w->ret = -ECONNRESET;
+		w->ret = all_reset(w, &req);
 		break;
 	default: /* polls, never waits */
 		w->ret = skyipc_submit(w->conn, &req);

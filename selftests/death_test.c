@@ -80,6 +80,9 @@ static uint64_t conns_of(const char *name)
 	return info.stats.conns;
 }
 
+/* Longest that others waited after a client's death. */
+static uint64_t longest_wait_ns;
+
 /* The server is as before, and serves us at once. */
 static void still_well(struct fixture *f, const struct footprint *fp,
 		       const struct victim *v)
@@ -90,7 +93,13 @@ static void still_well(struct fixture *f, const struct footprint *fp,
 	snprintf(what, sizeof(what), "%s, hit %u", v->point, v->nth);
 	if (ask(f->conn, OP_ECHO, 41, 0) != 42)
 		fail_msg("%s: wrong reply", what);
-	assert_true(time_ns() - t0 < UINT64_C(1000000000) * slowness);
+	t0 = time_ns() - t0;
+	if (t0 > longest_wait_ns)
+		longest_wait_ns = t0;
+	/* Much less; but the machine may be busy with something else. */
+	if (t0 > UINT64_C(5000000000) * slowness)
+		fail_msg("%s: others waited for %u ms", what,
+			 (unsigned)(t0 / 1000000));
 	if (!WAIT_FOR_MS(conns_of(f->name) == 1, 1000 * slowness))
 		fail_msg("%s: %d connections", what, (int)conns_of(f->name));
 	footprint_is(f->child.pid, fp, what);
@@ -238,5 +247,7 @@ int main(void)
 	failed += run_variants("death", tests, ARRAY_LEN(tests), BY_MODE);
 	printf("# a server's death was noticed after %u us at most\n",
 	       (unsigned)(slowest_notice_ns / 1000));
+	printf("# after a client's death others waited %u us at most\n",
+	       (unsigned)(longest_wait_ns / 1000));
 	return failed != 0;
 }

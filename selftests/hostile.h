@@ -69,6 +69,8 @@ struct target {
 	struct child server, honest;
 	struct footprint before;
 };
+/* Its name, if not "": a path. */
+extern char target_path[108];
 void target_up(struct target *t, void **state,
 	       const struct skyipc_server_attr *attr);
 /* Everything is as before. */

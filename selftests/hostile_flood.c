@@ -16,9 +16,15 @@ static int as_user(uid_t uid)
 	return setgid(uid) || setuid(uid) ? -errno : 0;
 }
 
-static void open_to_all(void)
+static void open_to_all(int open)
 {
-	chmod(getenv("SKYIPC_DIR"), 0755);
+	const char *dir = getenv("SKYIPC_DIR");
+
+	/* By its path: a name needs the directory to be private. */
+	assert_int_equal(chmod(dir, open ? 0711 : 0700), 0);
+	target_path[0] = '\0';
+	if (open)
+		snprintf(target_path, sizeof(target_path), "%s/open.sock", dir);
 }
 
 static void test_silent(void **state)
@@ -159,7 +165,7 @@ static void test_half_open(void **state)
 
 	if (getuid())
 		skip();
-	open_to_all();
+	open_to_all(1);
 	attr.max_conns_per_uid = (uint32_t)f.max;
 	attr.sock_mode = SKYIPC_SOCK_MODE(0666);
 	target_up(&t, state, &attr);
@@ -171,6 +177,7 @@ static void test_half_open(void **state)
 	honest_goes_on(&t.honest);
 	assert_int_equal(child_end(&a), 0);
 	target_down(&t);
+	open_to_all(0);
 }
 
 /* ---- no descriptor left ------------------------------------------------- */

@@ -16,8 +16,11 @@ int raw_socket(const char *name)
 
 	if (sock < 0)
 		return -errno;
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.sock",
-		 getenv("SKYIPC_DIR"), name);
+	if (strchr(name, '/'))
+		snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", name);
+	else
+		snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.sock",
+			 getenv("SKYIPC_DIR"), name);
 	if (connect(sock, (void *)&addr, sizeof(addr)) < 0) {
 		int err = -errno;
 
@@ -266,6 +269,8 @@ void honest_goes_on(struct child *c)
 
 /* ---- a server to be attacked -------------------------------------------- */
 
+char target_path[108];
+
 void target_up(struct target *t, void **state,
 	       const struct skyipc_server_attr *attr)
 {
@@ -276,7 +281,7 @@ void target_up(struct target *t, void **state,
 		a = *attr;
 	a.handler = test_handler;
 	a.mode = v ? v->mode : SKYIPC_ADAPTIVE;
-	t->name = new_name();
+	t->name = target_path[0] ? target_path : new_name();
 	server_spawn(&t->server, t->name, &a);
 	t->before = footprint_of(t->server.pid);
 	honest_start(&t->honest, t->name);
