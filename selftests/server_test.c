@@ -381,7 +381,10 @@ static void *dispatch_too(void *arg)
 {
 	struct late *l = arg;
 
-	l->ret = skyipc_server_dispatch(l->server, LIMIT);
+	/* The other thread may be inside for a moment. */
+	do {
+		l->ret = skyipc_server_dispatch(l->server, LIMIT);
+	} while (l->ret == -EBUSY);
 	return NULL;
 }
 
