@@ -6,6 +6,8 @@
 #include <grp.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define NOBODY 65534
@@ -97,7 +99,7 @@ static void max_mem(void **state)
 	struct skyipc_msg req = { .op = OP_ECHO }, rep = { .op = 0 };
 	struct skyipc_server_attr attr = plain;
 	const char *name = new_name();
-	struct skyipc_conn *conn;
+	struct skyipc_conn *conn, *idle;
 	struct skyipc_stats stats;
 	pthread_t thread;
 	uint64_t channel;
@@ -116,6 +118,7 @@ static void max_mem(void **state)
 
 	attr.max_mem_per_uid = 2 * channel;
 	server_spawn(&c, name, &attr);
+	idle = connect_to(name, NULL); /* the user stays known all the time */
 	for (int i = 0; i < 5; i++) {
 		conn = connect_to(name, &ca);
 		/* from the second round on: what the last had is free again */
@@ -141,6 +144,7 @@ static void max_mem(void **state)
 		assert_int_equal(stats.conns, 2);
 		skyipc_close(conn);
 	}
+	skyipc_close(idle);
 	assert_int_equal(child_end(&c), 0);
 
 	attr.max_mem_per_uid = channel;
@@ -262,6 +266,7 @@ static void become_nobody(void)
 	CHECK(setgroups(0, NULL) == 0);
 	CHECK(setresgid(NOBODY, NOBODY, NOBODY) == 0);
 	CHECK(setresuid(NOBODY, NOBODY, NOBODY) == 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* setuid() cleared it */
 }
 
 static int as_nobody(struct child *me, void *arg)

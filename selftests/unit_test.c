@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/mman.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "clock.h"
@@ -312,6 +314,7 @@ static int as_nobody(struct child *me, void *arg)
 	CHECK(setgroups(0, NULL) == 0);
 	CHECK(setresgid(65534, 65534, 65534) == 0);
 	CHECK(setresuid(65534, 65534, 65534) == 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* setuid() cleared it */
 	unsetenv("SKYIPC_DIR");
 	setenv("XDG_RUNTIME_DIR", dir, 1);
 	CHECK(name_for_server("x", &n) == 0);
