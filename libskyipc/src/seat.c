@@ -14,18 +14,13 @@
  * the worker makes no system call but to wake a client that has parked.
  */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "point.h"
 #include "seat.h"
-
-/* Yields in a row, and when one was a bad idea: as in shm_wait.c. */
-#define YIELDS 4
-#define YIELD_SLOW_NS 200000u
-#define YIELD_SKIP 256
+#include "yield.h"
 
 /* A busy worker drops channels that were quiet for so many rounds. */
 #define QUIET_ROUNDS 4096
@@ -115,7 +110,7 @@ static unsigned linger(struct seat *seat)
 		if (served || my_seat != seat)
 			return served;
 	}
-	t = t0 = ticks();
+	t0 = ticks();
 	seat_look_where(seat);
 	if (caller_is_here(seat)) {
 		if (seat->yield_skip) {
@@ -123,7 +118,8 @@ static unsigned linger(struct seat *seat)
 			return 0;
 		}
 		while (yields++ < YIELDS) {
-			sched_yield();
+			int slow = yield_cpu(&seat->yield_skip);
+
 			served = round_once(seat);
 			if (my_seat != seat)
 				return served;
@@ -131,11 +127,8 @@ static unsigned linger(struct seat *seat)
 				stat_add(seat->spins, 1);
 				return served;
 			}
-			if (ticks() - t > ns_to_ticks(YIELD_SLOW_NS)) {
-				seat->yield_skip = YIELD_SKIP;
+			if (slow)
 				return 0;
-			}
-			t = ticks();
 		}
 		return 0;
 	}

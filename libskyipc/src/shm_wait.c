@@ -10,7 +10,6 @@
  * and park if that does not bring the reply.
  */
 #include <errno.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,13 +18,9 @@
 #include "futex.h"
 #include "shm_chan.h"
 #include "point.h"
+#include "yield.h"
 
 __thread void (*block_hook)(void);
-
-/* Yields in a row before parking, and when a yield was a bad idea. */
-#define YIELDS 4
-#define YIELD_SLOW_NS 200000u
-#define YIELD_SKIP 256
 
 /* While the server has not even started, ring again after 1 ms, 2 ms, ... */
 #define RING_AGAIN_MIN 1000000u
@@ -98,15 +93,8 @@ static int yield(struct shm_chan *ch, uint64_t pos)
 		return 1;
 	}
 	for (int i = 0; i < YIELDS && ret == 1; i++) {
-		uint64_t t0 = ticks();
-
-		sched_yield();
-		/* A third party took the CPU for its time slice: with it
-		 * around, a sleeper's wake-up is served sooner. */
-		if (ticks() - t0 > ns_to_ticks(YIELD_SLOW_NS)) {
-			ch->yield_skip = YIELD_SKIP;
+		if (yield_cpu(&ch->yield_skip))
 			return look(ch, pos);
-		}
 		ret = look(ch, pos);
 		if (ret == 1 && !is_here(ch))
 			break;
