@@ -45,6 +45,17 @@ $(call program,bench/skybench,$(bench_srcs),$(bench_libs),$(bench_def))
 
 skybench := $(O)/bench/skybench
 
+.PHONY: install-bench uninstall-bench
+install_targets   += install-bench
+uninstall_targets += uninstall-bench
+
+install-bench: $(skybench)
+	$(Q)$(INSTALL) -d $(DESTDIR)$(BINDIR)
+	$(Q)$(INSTALL) -m 755 $(skybench) $(DESTDIR)$(BINDIR)
+
+uninstall-bench:
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/skybench
+
 .PHONY: demo bench
 # What is built depends on what is installed: ask again after installing.
 demo:

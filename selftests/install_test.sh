@@ -3,9 +3,9 @@
 #
 # make install and uninstall: programs in C and C++ outside the tree build with
 # nothing but pkg-config, dynamically and statically linked, and run; the
-# shared library exports what it should and nothing else; and uninstall leaves
-# no file. Exits 0, 1, or 77 if it cannot be tried. $SKY_OUT or $O is the build
-# folder.
+# shared library exports what it should and nothing else; pages and programs
+# belong together; and uninstall leaves no file. Exits 0, 1, or 77 if it cannot
+# be tried. $SKY_OUT or $O is the build folder.
 set -eu
 cd "$(dirname "$0")/.."
 . selftests/install.sh
@@ -124,8 +124,18 @@ if command -v mandoc >/dev/null; then
 	(cd "$prefix/share/man" && mandoc -T lint -W error man*/*) ||
 		fail 'manual pages'
 fi
-"$prefix/bin/skyctl" --version >/dev/null || fail 'skyctl does not run'
-echo 'ok manual pages and tools'
+# A page of section 1 without its program, or a program without its page, is
+# half an installation.
+for page in "$prefix"/share/man/man1/*.1; do
+	name=$(basename "$page" .1)
+	"$prefix/bin/$name" --help >/dev/null ||
+		fail "the page of $name is installed, the program does not run"
+done
+for program in "$prefix"/bin/*; do
+	name=$(basename "$program")
+	[ -s "$prefix/share/man/man1/$name.1" ] || fail "no manual page of $name"
+done
+echo 'ok manual pages and programs'
 
 cd "$OLDPWD"
 run_make PREFIX="$prefix" uninstall
