@@ -202,7 +202,7 @@ static int client_get(struct client *c, const struct kv_item *item)
 /* Connected means: everything is stored, and was read back once. */
 static void *client_open(struct run *run, unsigned client)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct client *c = run_alloc(run, sizeof(*c));
 
 	if (!c)
 		return NULL;

@@ -133,7 +133,7 @@ int fdio_serve_packet(struct run *run, unsigned client)
 void *fdio_open(struct run *run, unsigned client)
 {
 	struct fdio_chan *chan = (struct fdio_chan *)run->mem + client;
-	struct fdio_conn *c = calloc(1, sizeof(*c));
+	struct fdio_conn *c = run_alloc(run, sizeof(*c));
 
 	if (!c)
 		return NULL;

@@ -185,7 +185,7 @@ static int fd_serve(struct run *run, enum kv_hop hop, unsigned client,
 
 static void *fd_connect(struct run *run, enum kv_hop hop, unsigned client)
 {
-	struct fd_conn *c = calloc(1, sizeof(*c));
+	struct fd_conn *c = run_alloc(run, sizeof(*c));
 	struct ends *e = ends(run, hop, client);
 
 	if (!c)

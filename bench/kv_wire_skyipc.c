@@ -128,7 +128,7 @@ static void *sky_connect(struct run *run, enum kv_hop hop, unsigned client)
 {
 	struct sky_wire *w = run->mem;
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
-	struct sky_conn *c = calloc(1, sizeof(*c));
+	struct sky_conn *c = run_alloc(run, sizeof(*c));
 	char name[4200];
 	int err;
 

@@ -120,7 +120,10 @@ int run_skip(struct run *run, const char *fmt, ...)
 /** Zeroed memory shared over fork, freed after teardown(); NULL: run_fail() */
 void *run_shared(struct run *run, size_t len);
 
-/** Private zeroed memory, touched, page-aligned; NULL: run_fail() was called */
+/** Small zeroed memory for free(); NULL: run_fail() was called */
+void *run_alloc(struct run *run, size_t len);
+
+/** Private memory, touched, page-aligned; NULL: run_fail() was called */
 void *run_private(struct run *run, size_t len);
 
 /** The peers of this build; ends with a NULL. */
@@ -132,6 +135,11 @@ const char *peer_not_built(const char *name);
 
 /** The names of those, by number; NULL ends them. */
 const char *peer_not_built_name(unsigned i);
+
+static inline size_t page_align(size_t n)
+{
+	return (n + 4095) & ~(size_t)4095;
+}
 
 /*
  * Every request carries a serial number and every reply is checked for it:

@@ -5,39 +5,26 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "peer.h"
+#include "chan.h"
 
 struct eventfd_chan {
 	int ask, answer;
 	_Alignas(4096) unsigned char data[];
 };
 
-struct eventfd_conn {
-	struct eventfd_chan *chan;
-	struct run *run;
-	uint64_t serial;
-	unsigned char *buf;
-	size_t size;
-};
-
-static size_t chan_len(const struct run *run)
+static struct eventfd_chan *chan_at(const struct run *run, unsigned client)
 {
-	return sizeof(struct eventfd_chan) +
-	       ((run->cfg.size + 4095) & ~(size_t)4095);
-}
-
-static struct eventfd_chan *chan(struct run *run, unsigned client)
-{
-	return (struct eventfd_chan *)((unsigned char *)run->mem +
-				       client * chan_len(run));
+	return chan_of(run, sizeof(struct eventfd_chan), client);
 }
 
 static int eventfd_setup(struct run *run)
 {
-	if (!run_shared(run, run->cfg.clients * chan_len(run)))
+	if (chan_setup(run, sizeof(struct eventfd_chan)))
 		return PEER_FAILED;
+	for (unsigned i = 0; i < run->cfg.clients; i++)
+		chan_at(run, i)->ask = chan_at(run, i)->answer = -1;
 	for (unsigned i = 0; i < run->cfg.clients; i++) {
-		struct eventfd_chan *c = chan(run, i);
+		struct eventfd_chan *c = chan_at(run, i);
 
 		c->ask = eventfd(0, EFD_CLOEXEC);
 		c->answer = eventfd(0, EFD_CLOEXEC);
@@ -50,11 +37,11 @@ static int eventfd_setup(struct run *run)
 static void eventfd_teardown(struct run *run)
 {
 	for (unsigned i = 0; run->mem && i < run->cfg.clients; i++) {
-		struct eventfd_chan *c = chan(run, i);
+		struct eventfd_chan *c = chan_at(run, i);
 
-		if (c->ask > 0)
+		if (c->ask >= 0)
 			close(c->ask);
-		if (c->answer > 0)
+		if (c->answer >= 0)
 			close(c->answer);
 	}
 }
@@ -73,7 +60,7 @@ static int await(int fd)
 
 static int eventfd_serve(struct run *run, unsigned client)
 {
-	struct eventfd_chan *c = chan(run, client);
+	struct eventfd_chan *c = chan_at(run, client);
 	int ask = c->ask, answer = c->answer;
 
 	run_ready(run);
@@ -89,28 +76,21 @@ static int eventfd_serve(struct run *run, unsigned client)
 
 static void *eventfd_open(struct run *run, unsigned client)
 {
-	struct eventfd_conn *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->chan = chan(run, client);
-	c->run = run;
-	c->size = run->cfg.size;
-	c->buf = run_private(run, c->size);
-	return c->buf ? c : NULL;
+	return chan_open(run, sizeof(struct eventfd_chan), client);
 }
 
 static int eventfd_call(void *conn)
 {
-	struct eventfd_conn *c = conn;
+	struct chan_conn *c = conn;
+	struct eventfd_chan *chan = c->chan;
 
-	payload_stamp(c->buf, c->size, ++c->serial);
-	memcpy(c->chan->data, c->buf, c->size);
-	if (tell(c->chan->ask) || await(c->chan->answer))
+	payload_stamp(c->source, c->size, ++c->serial);
+	memcpy(chan->data, c->source, c->size);
+	if (tell(chan->ask) || await(chan->answer))
 		return run_fail(c->run, "eventfd: %s", strerror(errno));
-	if (!payload_ok(c->chan->data, c->size, c->serial))
+	if (!payload_ok(chan->data, c->size, c->serial))
 		return run_fail(c->run, "wrong reply");
-	payload_touch(c->chan->data, c->size);
+	payload_touch(chan->data, c->size);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "peer.h"
+#include "chan.h"
 
 struct futex_chan {
 	_Alignas(64) _Atomic uint32_t ask;
@@ -18,30 +18,9 @@ struct futex_chan {
 	_Alignas(4096) unsigned char data[];
 };
 
-struct futex_conn {
-	struct futex_chan *chan;
-	struct run *run;
-	uint32_t serial;
-	unsigned char *buf;
-	size_t size;
-};
-
-static size_t chan_len(const struct run *run)
-{
-	return sizeof(struct futex_chan) +
-	       ((run->cfg.size + 4095) & ~(size_t)4095);
-}
-
-static struct futex_chan *chan(struct run *run, unsigned client)
-{
-	return (struct futex_chan *)((unsigned char *)run->mem +
-				     client * chan_len(run));
-}
-
 static int futex_setup(struct run *run)
 {
-	return run_shared(run, run->cfg.clients * chan_len(run)) ? PEER_OK
-								 : PEER_FAILED;
+	return chan_setup(run, sizeof(struct futex_chan));
 }
 
 static void await(_Atomic uint32_t *word, uint32_t old)
@@ -58,7 +37,7 @@ static void tell(_Atomic uint32_t *word, uint32_t now)
 
 static int futex_serve(struct run *run, unsigned client)
 {
-	struct futex_chan *c = chan(run, client);
+	struct futex_chan *c = chan_of(run, sizeof(struct futex_chan), client);
 
 	run_ready(run);
 	for (uint32_t n = 0; !run_stopping(run); n++) {
@@ -72,29 +51,22 @@ static int futex_serve(struct run *run, unsigned client)
 
 static void *futex_open(struct run *run, unsigned client)
 {
-	struct futex_conn *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->chan = chan(run, client);
-	c->run = run;
-	c->size = run->cfg.size;
-	c->buf = run_private(run, c->size);
-	return c->buf ? c : NULL;
+	return chan_open(run, sizeof(struct futex_chan), client);
 }
 
 static int futex_call(void *conn)
 {
-	struct futex_conn *c = conn;
-	uint32_t n = c->serial++;
+	struct chan_conn *c = conn;
+	struct futex_chan *chan = c->chan;
+	uint32_t n = (uint32_t)c->serial++; /* the words wrap */
 
-	payload_stamp(c->buf, c->size, c->serial);
-	memcpy(c->chan->data, c->buf, c->size);
-	tell(&c->chan->ask, n + 1);
-	await(&c->chan->answer, n);
-	if (!payload_ok(c->chan->data, c->size, c->serial))
+	payload_stamp(c->source, c->size, c->serial);
+	memcpy(chan->data, c->source, c->size);
+	tell(&chan->ask, n + 1);
+	await(&chan->answer, n);
+	if (!payload_ok(chan->data, c->size, c->serial))
 		return run_fail(c->run, "wrong reply");
-	payload_touch(c->chan->data, c->size);
+	payload_touch(chan->data, c->size);
 	return 0;
 }
 

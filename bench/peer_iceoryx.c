@@ -262,7 +262,7 @@ struct iox_conn {
 static void *iox_open(struct run *run, unsigned client)
 {
 	uint64_t until = clock_ns() + CONNECT_NS;
-	struct iox_conn *c = calloc(1, sizeof(*c));
+	struct iox_conn *c = run_alloc(run, sizeof(*c));
 	iox_client_options_t options;
 	char name[128];
 

@@ -209,7 +209,7 @@ static int qb_serve(struct run *run, unsigned client)
 
 static void *qb_open(struct run *run, unsigned client)
 {
-	struct qb_conn *c = calloc(1, sizeof(*c));
+	struct qb_conn *c = run_alloc(run, sizeof(*c));
 	size_t max;
 
 	(void)client;
@@ -219,7 +219,7 @@ static void *qb_open(struct run *run, unsigned client)
 	c->size = run->cfg.size;
 	c->len = QB_HEADER + c->size;
 	c->spin = run->peer->flags & PEER_SPINS;
-	max = (2 * c->len + 8191) & ~(size_t)4095;
+	max = page_align(2 * c->len + 4096);
 	c->request = run_private(run, c->len);
 	c->reply = run_private(run, max);
 	c->conn = qb_ipcc_connect(run->tag, max);

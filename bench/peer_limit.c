@@ -38,7 +38,12 @@ static size_t data_len(const struct run *run)
 {
 	size_t size = run->cfg.size;
 
-	return size > 8 ? (size + 4095) & ~(size_t)4095 : 0;
+	return size > 8 ? page_align(size) : 0;
+}
+
+static size_t lines_len(const struct run *run)
+{
+	return page_align(sizeof(struct limit_chan) * run->cfg.clients);
 }
 
 static struct limit_chan *chan(struct run *run, unsigned client)
@@ -48,19 +53,15 @@ static struct limit_chan *chan(struct run *run, unsigned client)
 
 static unsigned char *chan_data(struct run *run, unsigned client)
 {
-	size_t lines = sizeof(struct limit_chan) * run->cfg.clients;
-
-	lines = (lines + 4095) & ~(size_t)4095;
-	return (unsigned char *)run->mem + lines + client * data_len(run);
+	return (unsigned char *)run->mem + lines_len(run) +
+	       client * data_len(run);
 }
 
 static int limit_setup(struct run *run)
 {
-	unsigned n = run->cfg.clients;
-	size_t lines = sizeof(struct limit_chan) * n + 4095;
+	size_t len = lines_len(run) + run->cfg.clients * data_len(run);
 
-	return run_shared(run, lines + n * data_len(run)) ? PEER_OK
-							  : PEER_FAILED;
+	return run_shared(run, len) ? PEER_OK : PEER_FAILED;
 }
 
 static void lines(struct run *run, unsigned client, _Atomic uint64_t **ask,
@@ -94,7 +95,7 @@ static int limit_serve(struct run *run, unsigned client)
 
 static void *limit_open(struct run *run, unsigned client)
 {
-	struct limit_conn *c = calloc(1, sizeof(*c));
+	struct limit_conn *c = run_alloc(run, sizeof(*c));
 
 	if (!c)
 		return NULL;

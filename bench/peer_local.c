@@ -23,9 +23,8 @@ struct local {
 
 static void *local_open(struct run *run, unsigned client)
 {
-	(void)run;
 	(void)client;
-	return calloc(1, sizeof(struct local));
+	return run_alloc(run, sizeof(struct local));
 }
 
 static int function_call(void *conn)

@@ -22,7 +22,7 @@ static int copy_setup(struct run *run)
 
 static void *copy_open(struct run *run, unsigned client)
 {
-	struct copy *c = calloc(1, sizeof(*c));
+	struct copy *c = run_alloc(run, sizeof(*c));
 
 	if (!c)
 		return NULL;

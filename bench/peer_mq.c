@@ -121,7 +121,7 @@ static int mq_serve(struct run *run, unsigned client)
 static void *mq_open_conn(struct run *run, unsigned client)
 {
 	struct mq_chan *chan = (struct mq_chan *)run->mem + client;
-	struct mq_conn *c = calloc(1, sizeof(*c));
+	struct mq_conn *c = run_alloc(run, sizeof(*c));
 
 	if (!c)
 		return NULL;

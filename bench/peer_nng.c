@@ -93,7 +93,7 @@ static int nng_serve(struct run *run, unsigned client)
 
 static void *nng_open_conn(struct run *run, unsigned client)
 {
-	struct nng_conn *c = calloc(1, sizeof(*c));
+	struct nng_conn *c = run_alloc(run, sizeof(*c));
 
 	if (!c || nng_pair(run, c, client, 0))
 		return NULL;

@@ -150,7 +150,7 @@ static int have_transport(struct run *run)
 static void *sky_open(struct run *run, unsigned client)
 {
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
-	struct sky_conn *c = calloc(1, sizeof(*c));
+	struct sky_conn *c = run_alloc(run, sizeof(*c));
 	char name[4200];
 	int err;
 
@@ -171,7 +171,7 @@ static void *sky_open(struct run *run, unsigned client)
 		return NULL;
 	}
 	c->source = run_private(run, c->size);
-	c->msgs = calloc(run->cfg.depth, sizeof(*c->msgs));
+	c->msgs = run_alloc(run, run->cfg.depth * sizeof(*c->msgs));
 	return c->source && c->msgs ? c : NULL;
 }
 

@@ -95,7 +95,7 @@ static int zmq_serve(struct run *run, unsigned client)
 
 static void *zmq_open(struct run *run, unsigned client)
 {
-	struct zmq_conn *c = calloc(1, sizeof(*c));
+	struct zmq_conn *c = run_alloc(run, sizeof(*c));
 
 	if (!c || zmq_pair(run, c, client, 0))
 		return NULL;

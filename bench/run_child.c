@@ -90,6 +90,15 @@ void *run_shared(struct run *run, size_t len)
 	return run->mem;
 }
 
+void *run_alloc(struct run *run, size_t len)
+{
+	void *p = calloc(1, len);
+
+	if (!p)
+		run_fail(run, "out of memory");
+	return p;
+}
+
 void *run_private(struct run *run, size_t len)
 {
 	return run_map(run, len, MAP_PRIVATE);
