@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,47 +14,26 @@ struct fdio_conn {
 	unsigned char *request, *reply;
 };
 
-struct fdio_chan *fdio_chans(struct run *run)
+int fdio_setup(struct run *run, int (*make)(struct run *run, struct ends *e))
 {
-	size_t len = sizeof(struct fdio_chan) * run->cfg.clients;
+	unsigned n = run->cfg.clients;
+	struct ends *e = run_shared(run, n * sizeof(*e));
+	int rc = e ? PEER_OK : PEER_FAILED;
 
-	if (!run->mem && run_shared(run, len))
-		memset(run->mem, 0xff, len); /* no descriptor is -1 */
-	return run->mem;
-}
-
-static int nonblock(int fd)
-{
-	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
-
-int fdio_prepare(struct run *run)
-{
-	struct fdio_chan *c = run->mem;
-
-	if (!(run->peer->flags & PEER_SPINS))
-		return PEER_OK;
-	for (unsigned i = 0; i < run->cfg.clients; i++)
-		if (nonblock(c[i].client_in) || nonblock(c[i].client_out) ||
-		    nonblock(c[i].server_in) || nonblock(c[i].server_out))
-			return run_fail(run, "fcntl: %s", strerror(errno));
-	return PEER_OK;
+	if (e)
+		ends_clear(e, n);
+	for (unsigned i = 0; i < n && rc == PEER_OK; i++) {
+		rc = make(run, &e[i]);
+		if (rc == PEER_OK && (run->peer->flags & PEER_SPINS))
+			rc = ends_nonblock(run, &e[i]);
+	}
+	return rc;
 }
 
 void fdio_teardown(struct run *run)
 {
-	struct fdio_chan *c = run->mem;
-
-	for (unsigned i = 0; c && i < run->cfg.clients; i++) {
-		int fds[] = { c[i].client_in, c[i].client_out, c[i].server_in,
-			      c[i].server_out };
-
-		/* A socket is both ends: the parent is single-threaded, so the
-		 * second close can only fail. */
-		for (int k = 0; k < 4; k++)
-			if (fds[k] >= 0)
-				close(fds[k]);
-	}
+	if (run->mem)
+		ends_close(run->mem, run->cfg.clients);
 }
 
 static int again(void)
@@ -105,7 +83,7 @@ static int get(int fd, unsigned char *buf, size_t len, int packet)
 
 static inline int serve(struct run *run, unsigned client, int packet)
 {
-	struct fdio_chan *c = (struct fdio_chan *)run->mem + client;
+	const struct ends *e = (const struct ends *)run->mem + client;
 	unsigned char *buf = run_private(run, run->cfg.size);
 	int err = 0;
 
@@ -113,9 +91,9 @@ static inline int serve(struct run *run, unsigned client, int packet)
 		return PEER_FAILED;
 	run_ready(run);
 	while (!err) {
-		err = get(c->server_in, buf, run->cfg.size, packet);
+		err = get(e->server_in, buf, run->cfg.size, packet);
 		if (!err)
-			err = put(c->server_out, buf, run->cfg.size, packet);
+			err = put(e->server_out, buf, run->cfg.size, packet);
 	}
 	return run_fail(run, "server: %s", strerror(-err));
 }
@@ -132,14 +110,14 @@ int fdio_serve_packet(struct run *run, unsigned client)
 
 void *fdio_open(struct run *run, unsigned client)
 {
-	struct fdio_chan *chan = (struct fdio_chan *)run->mem + client;
+	const struct ends *e = (const struct ends *)run->mem + client;
 	struct fdio_conn *c = run_alloc(run, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->run = run;
-	c->in = chan->client_in;
-	c->out = chan->client_out;
+	c->in = e->client_in;
+	c->out = e->client_out;
 	c->size = run->cfg.size;
 	c->request = run_private(run, c->size);
 	c->reply = run_private(run, c->size);

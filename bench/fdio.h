@@ -7,21 +7,13 @@
 #ifndef BENCH_FDIO_H
 #define BENCH_FDIO_H
 
-#include "peer.h"
+#include "ends.h"
 
-enum fdio_kind { FDIO_STREAM, FDIO_PACKET };
-
-/** One client's four ends, made in setup() and inherited. */
-struct fdio_chan {
-	int client_in, client_out;
-	int server_in, server_out;
-};
-
-/** run->mem for these peers; room for all clients. */
-struct fdio_chan *fdio_chans(struct run *run);
-
-/** Make the descriptors non-blocking if the peer spins; close the array's. */
-int fdio_prepare(struct run *run);
+/**
+ * fdio_setup - descriptors for all clients, inherited by both sides
+ * @make: makes those of one, which become non-blocking if the peer spins.
+ */
+int fdio_setup(struct run *run, int (*make)(struct run *run, struct ends *e));
 void fdio_teardown(struct run *run);
 
 int fdio_serve_stream(struct run *run, unsigned client);

@@ -4,22 +4,17 @@
  * is a head and its bytes, written with one system call.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ends.h"
 #include "kv_wire.h"
 
 struct head {
 	uint32_t op; /* reply: -errno */
 	uint32_t len;
-};
-
-struct ends {
-	int client_in, client_out;
-	int server_in, server_out;
 };
 
 struct fd_wire {
@@ -45,31 +40,16 @@ static int fd_setup(struct run *run, size_t room, int sockets)
 	unsigned n = KV_HOPS * run->cfg.clients;
 	size_t len = sizeof(struct fd_wire) + n * sizeof(struct ends);
 	struct fd_wire *w = run_shared(run, len);
+	int rc = w ? PEER_OK : PEER_FAILED;
 
 	if (!w)
-		return PEER_FAILED;
-	memset(w, 0xff, len); /* no descriptor is -1 */
+		return rc;
+	ends_clear(w->ends, n);
 	w->room = room;
-	for (unsigned i = 0; i < n; i++) {
-		int ask[2], answer[2];
-
-		if (sockets ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-					 ask)
-			    : pipe2(ask, O_CLOEXEC))
-			return run_fail(run, "%s", strerror(errno));
-		if (sockets) {
-			w->ends[i] =
-				(struct ends){ ask[0], ask[0], ask[1], ask[1] };
-			continue;
-		}
-		w->ends[i].server_in = ask[0];
-		w->ends[i].client_out = ask[1];
-		if (pipe2(answer, O_CLOEXEC))
-			return run_fail(run, "pipe: %s", strerror(errno));
-		w->ends[i].client_in = answer[0];
-		w->ends[i].server_out = answer[1];
-	}
-	return PEER_OK;
+	for (unsigned i = 0; i < n && rc == PEER_OK; i++)
+		rc = sockets ? ends_sockets(run, &w->ends[i], SOCK_STREAM)
+			     : ends_pipes(run, &w->ends[i]);
+	return rc;
 }
 
 static int pipe_setup(struct run *run, size_t room)
@@ -84,18 +64,10 @@ static int unix_setup(struct run *run, size_t room)
 
 static void fd_teardown(struct run *run)
 {
-	for (unsigned i = 0; run->mem && i < KV_HOPS * run->cfg.clients; i++) {
-		struct ends *e = &((struct fd_wire *)run->mem)->ends[i];
+	struct fd_wire *w = run->mem;
 
-		if (e->client_in >= 0)
-			close(e->client_in);
-		if (e->server_in >= 0)
-			close(e->server_in);
-		if (e->client_out >= 0 && e->client_out != e->client_in)
-			close(e->client_out);
-		if (e->server_out >= 0 && e->server_out != e->server_in)
-			close(e->server_out);
-	}
+	if (w)
+		ends_close(w->ends, KV_HOPS * run->cfg.clients);
 }
 
 static int put(int fd, uint32_t op, const unsigned char *buf, size_t len)

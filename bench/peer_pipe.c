@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two pipes for each client. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "fdio.h"
 
@@ -33,30 +31,18 @@ static int fits(struct run *run, int fd)
 	return PEER_OK;
 }
 
+static int make(struct run *run, struct ends *e)
+{
+	int rc = ends_pipes(run, e);
+
+	if (rc == PEER_OK)
+		rc = fits(run, e->client_out);
+	return rc == PEER_OK ? fits(run, e->server_out) : rc;
+}
+
 static int pipe_setup(struct run *run)
 {
-	struct fdio_chan *c = fdio_chans(run);
-
-	if (!c)
-		return PEER_FAILED;
-	for (unsigned i = 0; i < run->cfg.clients; i++) {
-		int ask[2], answer[2], rc;
-
-		if (pipe2(ask, O_CLOEXEC))
-			return run_fail(run, "pipe: %s", strerror(errno));
-		c[i].server_in = ask[0];
-		c[i].client_out = ask[1];
-		if (pipe2(answer, O_CLOEXEC))
-			return run_fail(run, "pipe: %s", strerror(errno));
-		c[i].client_in = answer[0];
-		c[i].server_out = answer[1];
-		rc = fits(run, ask[1]);
-		if (rc == PEER_OK)
-			rc = fits(run, answer[1]);
-		if (rc != PEER_OK)
-			return rc;
-	}
-	return fdio_prepare(run);
+	return fdio_setup(run, make);
 }
 
 #define PIPE_PEER                                                              \

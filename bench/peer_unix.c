@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A connected pair of UNIX sockets for each client. */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "fdio.h"
 
@@ -39,36 +37,33 @@ static int fits(struct run *run, int fd)
 	return PEER_OK;
 }
 
-static int unix_setup(struct run *run, int type)
+static int make(struct run *run, struct ends *e, int type)
 {
-	struct fdio_chan *c = fdio_chans(run);
+	int rc = ends_sockets(run, e, type);
 
-	if (!c)
-		return PEER_FAILED;
-	for (unsigned i = 0; i < run->cfg.clients; i++) {
-		int sv[2], rc;
+	if (rc == PEER_OK)
+		rc = fits(run, e->client_out);
+	return rc == PEER_OK ? fits(run, e->server_out) : rc;
+}
 
-		if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sv))
-			return run_fail(run, "socketpair: %s", strerror(errno));
-		c[i].client_in = c[i].client_out = sv[0];
-		c[i].server_in = c[i].server_out = sv[1];
-		rc = fits(run, sv[0]);
-		if (rc == PEER_OK)
-			rc = fits(run, sv[1]);
-		if (rc != PEER_OK)
-			return rc;
-	}
-	return fdio_prepare(run);
+static int make_stream(struct run *run, struct ends *e)
+{
+	return make(run, e, SOCK_STREAM);
+}
+
+static int make_seqpacket(struct run *run, struct ends *e)
+{
+	return make(run, e, SOCK_SEQPACKET);
 }
 
 static int stream_setup(struct run *run)
 {
-	return unix_setup(run, SOCK_STREAM);
+	return fdio_setup(run, make_stream);
 }
 
 static int seqpacket_setup(struct run *run)
 {
-	return unix_setup(run, SOCK_SEQPACKET);
+	return fdio_setup(run, make_seqpacket);
 }
 
 #define UNIX_PEER                                                              \
