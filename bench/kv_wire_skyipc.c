@@ -3,19 +3,14 @@
  * skyipc: a server for each hop. Requests are built where they are sent from,
  * replies are written where they are read.
  */
-#include <errno.h>
-#include <signal.h>
-#include <skyipc.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "kv_wire.h"
+#include "sky.h"
 
 struct sky_wire {
 	size_t room;
-	char dir[4096];
+	struct sky_dir dir;
 };
 
 struct sky_conn {
@@ -28,49 +23,35 @@ struct sky_handler {
 	void *arg;
 };
 
-static struct skyipc_server *server;
+static const char *const names[] = {
+	[KV_CLIENT_CRYPTO] = "crypto",
+	[KV_CRYPTO_STORE] = "store",
+	[KV_HOPS] = NULL,
+};
 
 static void name_of(struct run *run, enum kv_hop hop, char *buf, size_t len)
 {
 	struct sky_wire *w = run->mem;
 
-	snprintf(buf, len, "%s/%s", w->dir,
-		 hop == KV_CRYPTO_STORE ? "store" : "crypto");
+	sky_name(&w->dir, names[hop], buf, len);
 }
 
 static int sky_setup(struct run *run, size_t room)
 {
 	struct sky_wire *w = run_shared(run, sizeof(*w));
-	const char *tmp = getenv("TMPDIR");
 
 	if (!w)
 		return PEER_FAILED;
 	w->room = room;
-	snprintf(w->dir, sizeof(w->dir), "%s/%s", tmp && *tmp ? tmp : "/tmp",
-		 run->tag);
-	if (mkdir(w->dir, 0700)) {
-		run_fail(run, "mkdir %s: %s", w->dir, strerror(errno));
-		w->dir[0] = 0;
-		return PEER_FAILED;
-	}
-	return PEER_OK;
+	return sky_dir_make(run, &w->dir);
 }
 
 static void sky_teardown(struct run *run)
 {
 	struct sky_wire *w = run->mem;
-	char name[4200], lock[4300];
 
-	if (!w || !w->dir[0])
-		return;
-	for (int hop = 0; hop < KV_HOPS; hop++) {
-		name_of(run, (enum kv_hop)hop, name, sizeof(name));
-		snprintf(lock, sizeof(lock), "%s.lock", name);
-		unlink(name);
-		unlink(lock);
-	}
-	if (rmdir(w->dir))
-		run_fail(run, "rmdir %s: %s", w->dir, strerror(errno));
+	if (w)
+		sky_dir_remove(run, &w->dir, names);
 }
 
 static int32_t handle(struct skyipc_call *call, void *arg)
@@ -85,43 +66,18 @@ static int32_t handle(struct skyipc_call *call, void *arg)
 	return 0;
 }
 
-static void on_term(int sig)
-{
-	(void)sig;
-	skyipc_server_shutdown(server);
-}
-
-static int sky_serve(struct run *run, enum kv_hop hop, unsigned client,
-		     kv_handler fn, void *arg)
+static int serve(struct run *run, enum kv_hop hop, unsigned client,
+		 kv_handler fn, void *arg)
 {
 	struct sky_handler handler = { fn, arg };
 	struct skyipc_server_attr attr = SKYIPC_SERVER_ATTR_INIT;
-	struct sigaction sa = { .sa_handler = on_term };
-	char name[4200];
-	int err;
+	char name[SKY_NAME_MAX];
 
 	(void)client;
-	attr.mode = (enum skyipc_mode)run->cfg.mode;
 	attr.handler = handle;
 	attr.arg = &handler;
-	attr.workers = run->cfg.workers;
-	attr.cpus = &run->server_cpus;
-	attr.cpus_size = sizeof(run->server_cpus);
-	if (!attr.workers)
-		attr.workers = (uint32_t)CPU_COUNT(&run->server_cpus);
 	name_of(run, hop, name, sizeof(name));
-	err = skyipc_server_create(name, &attr, &server);
-	if (err)
-		return run_fail(run, "skyipc_server_create: %s (%s)",
-				strerror(-err), skyipc_errmsg());
-	sigaction(SIGTERM, &sa, NULL);
-	run_ready(run);
-	err = skyipc_server_run(server);
-	if (err)
-		return run_fail(run, "skyipc_server_run: %s (%s)",
-				strerror(-err), skyipc_errmsg());
-	skyipc_server_destroy(server);
-	return PEER_OK;
+	return sky_serve(run, name, &attr);
 }
 
 static void *sky_connect(struct run *run, enum kv_hop hop, unsigned client)
@@ -129,7 +85,7 @@ static void *sky_connect(struct run *run, enum kv_hop hop, unsigned client)
 	struct sky_wire *w = run->mem;
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
 	struct sky_conn *c = run_alloc(run, sizeof(*c));
-	char name[4200];
+	char name[SKY_NAME_MAX];
 	int err;
 
 	(void)client;
@@ -143,8 +99,7 @@ static void *sky_connect(struct run *run, enum kv_hop hop, unsigned client)
 	err = skyipc_connect(name, &attr, &c->conn);
 	if (!err)
 		return c;
-	run_fail(run, "skyipc_connect: %s (%s)", strerror(-err),
-		 skyipc_errmsg());
+	sky_fail(run, "skyipc_connect", err);
 	return NULL;
 }
 
@@ -156,8 +111,7 @@ static unsigned char *sky_buffer(void *conn, size_t *room)
 
 	if (!err)
 		return buf;
-	run_fail(c->run, "skyipc_buffer: %s (%s)", strerror(-err),
-		 skyipc_errmsg());
+	sky_fail(c->run, "skyipc_buffer", err);
 	return NULL;
 }
 
@@ -192,7 +146,7 @@ static void sky_close(void *conn)
 const struct kv_wire kv_wire_skyipc = {
 	.copies = "none: built and read in place",
 	.setup = sky_setup,
-	.serve = sky_serve,
+	.serve = serve,
 	.connect = sky_connect,
 	.buffer = sky_buffer,
 	.call = sky_call,

@@ -3,16 +3,9 @@
  * skyipc itself. Up to 48 bytes travel in the words of the short message, more
  * through a buffer. The server's handler answers in place.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <skyipc.h>
-
-#include "peer.h"
+#include "sky.h"
 
 #define WORD_BYTES (SKYIPC_WORDS * sizeof(uint64_t))
 
@@ -28,52 +21,21 @@ struct sky_conn {
 	struct skyipc_msg *msgs;
 };
 
-static struct skyipc_server *server;
+#define NAME "server" /* in a directory of the run's own */
 
-static void on_term(int sig)
-{
-	(void)sig;
-	skyipc_server_shutdown(server);
-}
-
-/* A directory of its own: the name is then surely free, and easily removed. */
 static int sky_setup(struct run *run)
 {
-	char *dir = run_shared(run, 4096);
-	const char *tmp = getenv("TMPDIR");
+	struct sky_dir *d = run_shared(run, sizeof(*d));
 
-	if (!dir)
-		return PEER_FAILED;
-	snprintf(dir, 4096, "%s/%s", tmp && *tmp ? tmp : "/tmp", run->tag);
-	if (mkdir(dir, 0700)) {
-		int err = errno;
-
-		run_fail(run, "mkdir %s: %s", dir, strerror(err));
-		dir[0] = 0;
-		return PEER_FAILED;
-	}
-	return PEER_OK;
-}
-
-static void sky_name(const struct run *run, char *buf, size_t len)
-{
-	snprintf(buf, len, "%s/server", (const char *)run->mem);
+	return d ? sky_dir_make(run, d) : PEER_FAILED;
 }
 
 static void sky_teardown(struct run *run)
 {
-	char name[4200];
+	static const char *const names[] = { NAME, NULL };
 
-	if (!run->mem || !*(char *)run->mem)
-		return;
-	/* What a server leaves that ended as it should is nothing. */
-	sky_name(run, name, sizeof(name));
-	unlink(name);
-	snprintf(name, sizeof(name), "%s/server.lock", (char *)run->mem);
-	unlink(name);
-	if (rmdir(run->mem))
-		run_fail(run, "rmdir %s: %s", (char *)run->mem,
-			 strerror(errno));
+	if (run->mem)
+		sky_dir_remove(run, run->mem, names);
 }
 
 static int32_t serve_short(struct skyipc_call *call, void *arg)
@@ -94,41 +56,22 @@ static int32_t serve_long(struct skyipc_call *call, void *arg)
 	return 0;
 }
 
-static int sky_serve(struct run *run, unsigned client)
+static int serve(struct run *run, unsigned client)
 {
 	const struct skyipc_op ops[] = {
 		[OP_SHORT] = { serve_short, NULL },
 		[OP_LONG] = { serve_long, run },
 	};
 	struct skyipc_server_attr attr = SKYIPC_SERVER_ATTR_INIT;
-	struct sigaction sa = { .sa_handler = on_term };
-	char name[4200];
-	int err;
+	char name[SKY_NAME_MAX];
 
 	(void)client;
-	attr.mode = (enum skyipc_mode)run->cfg.mode;
 	attr.ops = ops;
 	attr.nops = 2;
-	attr.workers = run->cfg.workers;
-	attr.cpus = &run->server_cpus;
-	attr.cpus_size = sizeof(run->server_cpus);
-	if (!attr.workers)
-		attr.workers = (uint32_t)CPU_COUNT(&run->server_cpus);
 	if (run->cfg.size > 64 << 20)
 		attr.buf_size = run->cfg.size;
-	sky_name(run, name, sizeof(name));
-	err = skyipc_server_create(name, &attr, &server);
-	if (err)
-		return run_fail(run, "skyipc_server_create: %s (%s)",
-				strerror(-err), skyipc_errmsg());
-	sigaction(SIGTERM, &sa, NULL);
-	run_ready(run); /* whoever connects before it runs waits a little */
-	err = skyipc_server_run(server);
-	if (err)
-		return run_fail(run, "skyipc_server_run: %s (%s)",
-				strerror(-err), skyipc_errmsg());
-	skyipc_server_destroy(server);
-	return PEER_OK;
+	sky_name(run->mem, NAME, name, sizeof(name));
+	return sky_serve(run, name, &attr);
 }
 
 /* A transport this machine does not have is no failure: say what is missing. */
@@ -151,7 +94,7 @@ static void *sky_open(struct run *run, unsigned client)
 {
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
 	struct sky_conn *c = run_alloc(run, sizeof(*c));
-	char name[4200];
+	char name[SKY_NAME_MAX];
 	int err;
 
 	(void)client;
@@ -163,22 +106,15 @@ static void *sky_open(struct run *run, unsigned client)
 	attr.depth = run->cfg.depth > 64 ? run->cfg.depth : 0;
 	attr.bufs = run->cfg.depth;
 	attr.buf_size = c->size > 65536 ? c->size : 0;
-	sky_name(run, name, sizeof(name));
+	sky_name(run->mem, NAME, name, sizeof(name));
 	err = skyipc_connect(name, &attr, &c->conn);
 	if (err) {
-		run_fail(run, "skyipc_connect: %s (%s)", strerror(-err),
-			 skyipc_errmsg());
+		sky_fail(run, "skyipc_connect", err);
 		return NULL;
 	}
 	c->source = run_private(run, c->size);
 	c->msgs = run_alloc(run, run->cfg.depth * sizeof(*c->msgs));
 	return c->source && c->msgs ? c : NULL;
-}
-
-static int bad(struct sky_conn *c, const char *what, int err)
-{
-	return run_fail(c->run, "%s: %s %s", what, strerror(-err),
-			skyipc_errmsg());
 }
 
 /* Put the request where it is to be sent from. */
@@ -194,7 +130,7 @@ static int build(struct sky_conn *c, struct skyipc_msg *req)
 	if (c->run->cfg.in_place) {
 		err = skyipc_buffer(c->conn, &buf, &room);
 		if (err)
-			return bad(c, "skyipc_buffer", err);
+			return sky_fail(c->run, "skyipc_buffer", err);
 		memcpy(buf, c->source, c->size);
 	}
 	req->data = buf;
@@ -228,7 +164,7 @@ static int sky_call(void *conn)
 		err = skyipc_call(c->conn, OP_SHORT, c->words, out, NULL,
 				  SKYIPC_FOREVER);
 		if (err)
-			return bad(c, "skyipc_call", err);
+			return sky_fail(c->run, "skyipc_call", err);
 		if (out[0] != c->words[0])
 			return run_fail(c->run, "wrong reply");
 		return 0;
@@ -239,7 +175,7 @@ static int sky_call(void *conn)
 	rep.fds = NULL;
 	rep.nfds = 0;
 	err = skyipc_call_msg(c->conn, &req, &rep, SKYIPC_FOREVER);
-	return err ? bad(c, "skyipc_call_msg", err) : check(c, &rep);
+	return err ? sky_fail(c->run, "skyipc_call_msg", err) : check(c, &rep);
 }
 
 static int sky_submit(void *conn)
@@ -255,7 +191,7 @@ static int sky_submit(void *conn)
 		return PEER_FAILED;
 	}
 	err = skyipc_submit(c->conn, &req);
-	return err ? bad(c, "skyipc_submit", err) : 0;
+	return err ? sky_fail(c->run, "skyipc_submit", err) : 0;
 }
 
 static int sky_reap(void *conn)
@@ -267,10 +203,10 @@ static int sky_reap(void *conn)
 	if (!got)
 		got = skyipc_wait(c->conn, c->msgs, n, 1, SKYIPC_FOREVER);
 	if (got < 0)
-		return bad(c, "skyipc_wait", got);
+		return sky_fail(c->run, "skyipc_wait", got);
 	for (int i = 0; i < got; i++) {
 		if (c->msgs[i].result)
-			return bad(c, "reply", c->msgs[i].result);
+			return sky_fail(c->run, "reply", c->msgs[i].result);
 		if (check(c, &c->msgs[i]))
 			return PEER_FAILED;
 	}
@@ -291,7 +227,7 @@ const struct peer peer_skyipc = {
 	.copies = "1 (client into the buffer)",
 	.flags = PEER_GRACEFUL | PEER_SKYIPC,
 	.setup = sky_setup,
-	.serve = sky_serve,
+	.serve = serve,
 	.open = sky_open,
 	.call = sky_call,
 	.submit = sky_submit,
