@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,16 +17,29 @@ static volatile pid_t *server; /* shared with the guard */
 static pid_t guard;
 static int alive = -1; /* its reader sees the end when all writers are gone */
 
-static void sweep_folder(const char *path)
+/*
+ * Names in /tmp can be guessed, and anybody may make them: a link leads to
+ * files that are none of ours, and so may the folder of another user.
+ */
+static void sweep_folder(int at, const char *name)
 {
-	DIR *dir = opendir(path);
+	int fd = openat(at, name,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct dirent *e;
+	struct stat st;
+	DIR *dir;
 
-	while (dir && (e = readdir(dir)))
-		unlinkat(dirfd(dir), e->d_name, 0);
-	if (dir)
-		closedir(dir);
-	rmdir(path);
+	if (fd < 0)
+		return;
+	dir = !fstat(fd, &st) && st.st_uid == geteuid() ? fdopendir(fd) : NULL;
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	while ((e = readdir(dir)))
+		unlinkat(fd, e->d_name, 0);
+	closedir(dir);
+	unlinkat(at, name, AT_REMOVEDIR);
 }
 
 void guard_sweep(const char *dir_name, const char *prefix)
@@ -33,18 +47,11 @@ void guard_sweep(const char *dir_name, const char *prefix)
 	DIR *dir = opendir(dir_name);
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
-		char path[4200];
-		int n;
-
-		if (strncmp(e->d_name, prefix, strlen(prefix)))
-			continue;
-		n = snprintf(path, sizeof(path), "%s/%s", dir_name, e->d_name);
-		if (n < 0 || (size_t)n >= sizeof(path))
-			continue;
-		if (unlink(path) && (errno == EISDIR || errno == EPERM))
-			sweep_folder(path);
-	}
+	while (dir && (e = readdir(dir)))
+		if (!strncmp(e->d_name, prefix, strlen(prefix)) &&
+		    unlinkat(dirfd(dir), e->d_name, 0) &&
+		    (errno == EISDIR || errno == EPERM))
+			sweep_folder(dirfd(dir), e->d_name);
 	if (dir)
 		closedir(dir);
 }

@@ -80,6 +80,69 @@ else
 	works 'kv' 'shm pipe unix-stream' kv --data README.md --calls 50
 fi
 
+# --- that nothing stays, and nothing else goes ----------------------------------
+
+# A folder under a name of ours that is a link of somebody else's, in a folder
+# like /tmp: what it leads to is not skybench's to remove. root could remove the
+# link, so it has to be another user.
+link_left() {
+	local dir=$tmp/sticky pid
+	mkdir -m 1777 "$dir"
+	mkdir -m 777 "$dir/victim"
+	: >"$dir/victim/file"
+	mkfifo -m 666 "$tmp/go"
+	chmod 755 "$tmp"
+	# the name has the number of the process, which exec keeps
+	# shellcheck disable=SC2016 # for that shell to expand
+	env TMPDIR="$dir" setpriv --reuid=65534 --regid=65534 --clear-groups \
+		sh -c 'read -r _ <"$0" && exec "$@"' "$tmp/go" "$bench" rtt \
+		--transport none --peer function --calls 1 --rounds 1 \
+		>"$tmp/out" 2>"$tmp/err" </dev/null &
+	pid=$!
+	ln -s victim "$dir/skybench-$pid-x"
+	echo >"$tmp/go"
+	wait $pid && [ -e "$dir/victim/file" ]
+}
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups \
+	test -x "$bench" 2>/dev/null; then
+	if link_left; then
+		ok "another user's link is not followed"
+	else
+		not_ok "another user's link is not followed"
+	fi
+else
+	ok "another user's link # skip that takes root and another user"
+fi
+
+# becomes COMMAND...: true soon, or at least within ten seconds
+becomes() {
+	local tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 1000 ] || return 1
+		sleep 0.01
+	done
+}
+there() { [ -n "$(ls -A "$tmp/tmp")" ]; }
+gone() { [ -z "$(ls -A "$tmp/tmp")" ]; }
+
+killed() {
+	local pid code=0
+	mkdir "$tmp/tmp"
+	TMPDIR=$tmp/tmp "$bench" rtt --peer none --calls 1G --seconds 60 \
+		--rounds 1 >"$tmp/out" 2>"$tmp/err" </dev/null &
+	pid=$!
+	becomes there || code=1
+	kill -KILL $pid
+	wait $pid 2>/dev/null
+	becomes gone && return $code
+}
+if killed; then
+	ok 'killed, it leaves no file'
+else
+	not_ok 'killed, it leaves no file'
+fi
+
 # --- that it is fast ------------------------------------------------------------
 
 # value NAME MODE FIELD: from the rows; MODE may be "."
