@@ -67,7 +67,8 @@ enum peer_flags {
  * @submit: start one call; 0, or run_fail(). The caller keeps the depth.
  * @reap:   wait for at least one reply; how many came, or run_fail().
  * @stop:   in the parent, to make the server return from serve().
- * @teardown: in the parent, after everybody ended, however they ended.
+ * @teardown: in the parent, after everybody ended, however they ended; also
+ *          after a setup() that failed, or that was not come to.
  */
 struct peer {
 	const char *name;

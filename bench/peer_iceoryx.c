@@ -137,8 +137,6 @@ static int iox_setup(struct run *run)
 	pid_t self = getpid();
 	int out[2], err;
 
-	roudi.pid = 0;
-	roudi.ready = 0;
 	if (find_program("iox-roudi", path, sizeof(path)))
 		return run_skip(run, "there is no iox-roudi in the path: "
 				     "install iceoryx");
@@ -196,6 +194,9 @@ static void iox_teardown(struct run *run)
 		if (!roudi.was_there[i])
 			unlink(path);
 	}
+	/* The number may soon be another process's. */
+	roudi.pid = 0;
+	roudi.ready = 0;
 	for (int i = -1; i < (int)run->cfg.clients; i++) {
 		iox_name(run, i, name, sizeof(name));
 		snprintf(path, sizeof(path), "/tmp/%s", name);

@@ -175,12 +175,3 @@ int place_make(struct placement *p, const char *name, unsigned clients,
 	relate(p);
 	return 0;
 }
-
-int place_pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
-}

@@ -37,7 +37,4 @@ unsigned place_cpus(void);
 int place_make(struct placement *p, const char *name, unsigned clients,
 	       const char **why);
 
-/** Bind the calling thread; 0 or -errno. */
-int place_pin(int cpu);
-
 #endif /* BENCH_PLACE_H */

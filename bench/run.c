@@ -80,11 +80,17 @@ static pid_t spawn(struct run *run, struct child *child, unsigned client)
 			run_server(run, child == &priv->backend);
 		run_client(run, client);
 	}
-	child->pid = pid;
 	child->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (child->pidfd < 0)
+	if (child->pidfd < 0) {
 		run_fail(run, "pidfd_open: %s", strerror(errno));
-	return child->pidfd < 0 ? -1 : pid;
+		/* Nobody could wait for it later. */
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return -1;
+	}
+	child->pid = pid;
+	return pid;
 }
 
 static int reap(struct child *c)
@@ -246,13 +252,20 @@ static void end_server(struct run *run, struct child *c, const char *who,
 	close(c->pidfd);
 }
 
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 static void end_all(struct run *run, int failed)
 {
 	struct run_priv *priv = run->priv;
 	uint64_t grace = failed ? END_NS / 10 : END_NS;
 
-	close(priv->go[1]);
-	close(priv->end[1]);
+	close_end(&priv->go[1]);
+	close_end(&priv->end[1]);
 	for (unsigned i = 0; i < priv->nclients; i++) {
 		finish(&priv->clients[i], failed ? 0 : grace, 0);
 		if (!failed && WIFSIGNALED(priv->clients[i].status))
@@ -262,10 +275,10 @@ static void end_all(struct run *run, int failed)
 	}
 	end_server(run, &priv->server, "the server", failed);
 	end_server(run, &priv->backend, "the backend", failed);
-	close(priv->up[0]);
-	close(priv->up[1]);
-	close(priv->go[0]);
-	close(priv->end[0]);
+	close_end(&priv->up[0]);
+	close_end(&priv->up[1]);
+	close_end(&priv->go[0]);
+	close_end(&priv->end[0]);
 }
 
 static int measure(struct run *run, struct outcome *into)
@@ -323,26 +336,28 @@ static void collect(const struct run *run, struct outcome *into)
 	into->wall_ns += (double)(end - start) * clock_tick_ns;
 }
 
+static int set_up(struct run *run)
+{
+	struct run_priv *priv = run->priv;
+
+	if (pipe2(priv->up, O_CLOEXEC | O_NONBLOCK) ||
+	    pipe2(priv->go, O_CLOEXEC) || pipe2(priv->end, O_CLOEXEC))
+		return run_fail(run, "pipe: %s", strerror(errno));
+	return run->peer->setup ? run->peer->setup(run) : PEER_OK;
+}
+
 static void run_with(struct run *run, struct outcome *into)
 {
 	struct run_priv *priv = run->priv;
 	size_t len = sizeof(struct samples) * run->cfg.clients;
-	int rc = PEER_FAILED;
+	int rc;
 
 	priv->samples = run_map(run, len, MAP_SHARED);
 	if (!priv->samples)
 		return;
 	for (unsigned i = 0; i < run->cfg.clients; i++)
 		lat_clear(&priv->samples[i].hist);
-	if (pipe2(priv->up, O_CLOEXEC | O_NONBLOCK) ||
-	    pipe2(priv->go, O_CLOEXEC) || pipe2(priv->end, O_CLOEXEC)) {
-		run_fail(run, "pipe: %s", strerror(errno));
-		return;
-	}
-	if (run->peer->setup)
-		rc = run->peer->setup(run);
-	else
-		rc = PEER_OK;
+	rc = set_up(run);
 	if (rc == PEER_OK)
 		rc = measure(run, into);
 	if (rc == PEER_OK)
@@ -368,6 +383,8 @@ void run_once(const struct peer *peer, const struct peer_cfg *cfg,
 	snprintf(run.tag, sizeof(run.tag), "skybench-%d-%u", (int)getpid(),
 		 serial++);
 	priv.server.pidfd = priv.backend.pidfd = -1;
+	for (int i = 0; i < 2; i++)
+		priv.up[i] = priv.go[i] = priv.end[i] = -1;
 	priv.clients = xcalloc(cfg->clients, sizeof(*priv.clients));
 	priv.ctl = mmap(NULL, sizeof(*priv.ctl), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);

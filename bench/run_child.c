@@ -126,8 +126,27 @@ void run_child_start(pid_t parent)
 	sigprocmask(SIG_SETMASK, &run_unblocked, NULL);
 }
 
-static void float_free(const struct placement *p)
+/* A row that is not where it says it is would be worse than none. */
+static void bind_to(struct run *run, const cpu_set_t *set)
 {
+	if (!sched_setaffinity(0, sizeof(*set), set))
+		return;
+	run_fail(run, "sched_setaffinity: %s", strerror(errno));
+	_exit(1);
+}
+
+static void bind_to_cpu(struct run *run, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	bind_to(run, &set);
+}
+
+static void float_free(struct run *run)
+{
+	const struct placement *p = run->priv->place;
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
@@ -135,7 +154,7 @@ static void float_free(const struct placement *p)
 		CPU_SET(p->client[i], &set);
 	for (unsigned i = 0; i < p->nserver; i++)
 		CPU_SET(p->server[i], &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	bind_to(run, &set);
 }
 
 /* Which of the two server processes this is. */
@@ -157,7 +176,7 @@ static void *server_thread(void *arg)
 	const struct role *r = t->role;
 
 	if (!(r->run->peer->flags & PEER_FLOATS))
-		place_pin(r->cpus[t->client % r->ncpus]);
+		bind_to_cpu(r->run, r->cpus[t->client % r->ncpus]);
 	r->serve(r->run, t->client);
 	/* A server thread that has ended leaves its client without answer. */
 	_exit(r->run->priv->ctl->why_state ? 1 : 0);
@@ -203,10 +222,9 @@ void run_server(struct run *run, int backend)
 	for (unsigned i = 0; i < r.ncpus; i++)
 		CPU_SET(r.cpus[i], &run->server_cpus);
 	if (run->peer->flags & PEER_FLOATS)
-		float_free(p);
+		float_free(run);
 	else
-		sched_setaffinity(0, sizeof(run->server_cpus),
-				  &run->server_cpus);
+		bind_to(run, &run->server_cpus);
 	if (run->peer->flags & PEER_THREADED)
 		state = serve_threaded(&r);
 	else
@@ -230,22 +248,25 @@ static int warm_up(struct run *run, void *conn, uint64_t calls)
 void run_client(struct run *run, unsigned i)
 {
 	struct run_priv *priv = run->priv;
+	ssize_t got;
 	void *conn;
 	char c;
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (run->peer->flags & PEER_FLOATS)
-		float_free(priv->place);
+		float_free(run);
 	else
-		place_pin(priv->place->client[i % priv->place->nclient]);
+		bind_to_cpu(run, priv->place->client[i % priv->place->nclient]);
 	conn = run->peer->open(run, i);
 	if (!conn)
 		_exit(1);
 	if (warm_up(run, conn, priv->work->warm_up))
 		_exit(1);
 	step(run, STEP_READY);
-	while (read(priv->go[0], &c, 1) < 0 && errno == EINTR)
+	while ((got = read(priv->go[0], &c, 1)) < 0 && errno == EINTR)
 		;
+	if (got != 1) /* the others did not get this far */
+		_exit(1);
 	if (priv->work->client(run, i, conn, &priv->samples[i],
 			       priv->work->arg))
 		_exit(1);
