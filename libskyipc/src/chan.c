@@ -69,9 +69,9 @@ static void fork_done(int child)
 			continue;
 		if (child) {
 			atomic_store(&conn->state, CONN_FORKED);
-			/* the parent's death must be seen by the server */
-			close(conn->sock);
-			close(conn->bell);
+			if (conn->bell >= 0)
+				close(conn->bell);
+			/* sock is closed by fork.c */
 			conn->sock = conn->bell = -1;
 		}
 		pthread_mutex_unlock(&conn->lock);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "fdq.h"
+#include "fork.h"
 #include "proto.h"
 #include "skyipc.h"
 #include "transport.h"
@@ -37,10 +38,11 @@ struct skyipc_conn {
 	uint64_t call_ns;
 	uint64_t spin_ns;
 	int sock;
-	int bell;    /* eventfd: rings the server */
+	int bell;    /* eventfd: rings the server; -1: ring over the socket */
 	int to_self; /* the server is this very process */
 	struct skyipc_peer peer;
 
+	struct fork_fd sock_fd; /* owns sock */
 	pthread_mutex_t lock;
 	pthread_cond_t sock_free;
 	int sock_busy;	    /* somebody talks on the socket */

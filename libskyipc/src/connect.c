@@ -16,9 +16,11 @@
 #include "clock.h"
 #include "connect.h"
 #include "err.h"
+#include "fork.h"
 #include "name.h"
 #include "shm_layout.h"
 #include "sock.h"
+#include "trust.h"
 #include "watch.h"
 #include "point.h"
 
@@ -31,7 +33,8 @@
 /* A name that cannot be watched is looked for this often. */
 #define LOOK_AGAIN_MS 20
 
-static int try_connect(const char *path, uint64_t deadline)
+static int try_connect(const char *path, uint64_t deadline,
+		       struct fork_fd *sock_fd)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval tv = { 0, 0 };
@@ -40,9 +43,9 @@ static int try_connect(const char *path, uint64_t deadline)
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
 	point("client-socket");
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	sock = fork_fd_socket(sock_fd, AF_UNIX, SOCK_SEQPACKET);
 	if (sock < 0)
-		return -errno;
+		return sock;
 	/* connect(2) waits while the listener's queue is full. */
 	if (deadline != DEADLINE_NONE) {
 		uint64_t left = deadline > now ? deadline - now : 1000;
@@ -58,8 +61,8 @@ static int try_connect(const char *path, uint64_t deadline)
 	} while (err == -EINTR);
 	point("client-connected");
 	if (!err)
-		return sock;
-	close(sock);
+		return 0;
+	fork_fd_close(sock_fd);
 	return err == -EAGAIN ? -ETIMEDOUT : err;
 }
 
@@ -86,7 +89,8 @@ static void await_change(const char *path, uint64_t deadline)
 		close(pfd.fd);
 }
 
-int rendezvous(const char *name, int wait, uint64_t deadline)
+int rendezvous(const char *name, int wait, uint64_t deadline,
+	       struct fork_fd *sock)
 {
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int ret;
@@ -95,8 +99,8 @@ int rendezvous(const char *name, int wait, uint64_t deadline)
 		path[0] = '\0';
 		ret = name_for_client(name, path, sizeof(path));
 		if (!ret)
-			ret = try_connect(path, deadline);
-		if (ret >= 0)
+			ret = try_connect(path, deadline, sock);
+		if (!ret)
 			return ret;
 		if (!wait || (ret != -ENOENT && ret != -ECONNREFUSED))
 			break;
@@ -130,7 +134,8 @@ int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 	int fds[SKYIPC_MAX_FDS], len, err;
 	unsigned nfds;
 
-	*fd = -1;
+	if (fd)
+		*fd = -1;
 	err = sock_send(sock, req, proto_size(req->head.type), NULL, 0,
 			deadline);
 	if (err && err != -EPIPE)
@@ -140,15 +145,16 @@ int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 	/* A server that refuses may have answered before it listened. */
 	len = sock_recv(sock, answer, fds, &nfds, deadline);
 	if (len == 0)
-		return fail(-ECONNREFUSED, "the server hung up");
+		return fail(-EPIPE, "the server hung up");
 	if (len < 0)
 		return fail(len, len == -ETIMEDOUT
 					 ? "the server did not answer in time"
 					 : "no valid answer from the server");
 	err = proto_check(answer, (size_t)len);
 	point("client-welcome-heard");
-	if (err == (int)want && answer->answer.result == 0 && nfds == 1) {
-		*fd = fds[0];
+	if (err == (int)want && answer->answer.result == 0 && nfds == !!fd) {
+		if (fd)
+			*fd = fds[0];
 		return 0;
 	}
 	close_fds(fds, nfds);
@@ -202,12 +208,17 @@ static int is_bell(int fd)
 	       fcntl(fd, F_GETFL) & O_NONBLOCK;
 }
 
+/* With the doorbell, or without if it could be used against us: see proto.h. */
 static int hello(struct skyipc_conn *conn,
 		 const struct skyipc_connect_attr *attr, uint64_t deadline)
 {
+	int trusted, err;
 	union proto_msg msg;
-	int err;
 
+	err = sock_peer(conn->sock, &conn->peer);
+	if (err)
+		return err;
+	trusted = peer_trusted(&conn->peer);
 	proto_init(&msg, PROTO_HELLO);
 	if (attr->transport)
 		snprintf(msg.hello.transport, sizeof(msg.hello.transport), "%s",
@@ -215,11 +226,12 @@ static int hello(struct skyipc_conn *conn,
 	msg.hello.depth = attr->depth;
 	msg.hello.bufs = attr->bufs;
 	msg.hello.buf_size = attr->buf_size;
-	err = rendezvous_ask(conn->sock, &msg, PROTO_WELCOME, &msg, &conn->bell,
-			     deadline);
+	msg.hello.flags = trusted ? 0 : PROTO_HELLO_RING;
+	err = rendezvous_ask(conn->sock, &msg, PROTO_WELCOME, &msg,
+			     trusted ? &conn->bell : NULL, deadline);
 	if (err)
 		return err;
-	if (!is_bell(conn->bell))
+	if (trusted && !is_bell(conn->bell))
 		return fail(-EPROTO, "the server's doorbell is none");
 	conn->ops = transport_named(msg.welcome.transport);
 	if (!conn->ops || msg.welcome.depth != attr->depth ||
@@ -230,6 +242,25 @@ static int hello(struct skyipc_conn *conn,
 	conn->bufs = attr->bufs;
 	conn->buf_size = attr->buf_size;
 	return 0;
+}
+
+/* Find a server and shake hands. */
+static int meet(struct skyipc_conn *conn, const char *name,
+		const struct skyipc_connect_attr *attr, uint64_t deadline)
+{
+	int err;
+
+	do {
+		err = rendezvous(name, attr->wait, deadline, &conn->sock_fd);
+		conn->sock = conn->sock_fd.fd;
+		if (!err)
+			err = hello(conn, attr, deadline);
+		if (err)
+			fork_fd_close(&conn->sock_fd);
+		/* It stopped between accepting us and hearing us. The next one
+		 * may be waited for. */
+	} while (err == -EPIPE && attr->wait && now_ns() < deadline);
+	return err == -EPIPE ? fail(-ECONNREFUSED, "the server hung up") : err;
 }
 
 static void conn_free(struct skyipc_conn *conn)
@@ -244,8 +275,7 @@ static void conn_free(struct skyipc_conn *conn)
 	fdq_clear(&conn->fdq);
 	if (conn->bell >= 0)
 		close(conn->bell);
-	if (conn->sock >= 0)
-		close(conn->sock);
+	fork_fd_close(&conn->sock_fd);
 	/* The parent's threads, which may wait on it, are not here to leave it:
 	 * destroying a child's copy could wait for them for ever. */
 	if (conn_state(conn) != CONN_FORKED)
@@ -284,15 +314,11 @@ SKY_PUBLIC int skyipc_connect(const char *name,
 	pthread_cond_init(&conn->sock_free, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_init(&conn->lock, NULL);
-	conn->sock = conn->bell = -1;
+	conn->sock = conn->sock_fd.fd = conn->bell = -1;
 	conn->call_ns = attr.call_ns;
 	conn->spin_ns = attr.spin_ns;
 
-	conn->sock = rendezvous(name, attr.wait, deadline);
-	err = conn->sock < 0 ? conn->sock : hello(conn, &attr, deadline);
-	if (err)
-		goto fail;
-	err = sock_peer(conn->sock, &conn->peer);
+	err = meet(conn, name, &attr, deadline);
 	if (err)
 		goto fail;
 	conn->to_self = conn->peer.pid == getpid();

@@ -5,14 +5,20 @@
 
 #include <stdint.h>
 
+#include "fork.h"
 #include "proto.h"
 
-/* Connect a socket to the server of @name. Return: it; -errno with errmsg. */
-int rendezvous(const char *name, int wait, uint64_t deadline);
+/*
+ * Connect @sock to the server of @name. Return: 0; -errno with errmsg, and
+ * @sock->fd is -1.
+ */
+int rendezvous(const char *name, int wait, uint64_t deadline,
+	       struct fork_fd *sock);
 
 /*
- * Send @req and wait for the answer @want with its one descriptor. @answer may
- * be @req. Return: 0; -errno with errmsg, the server's own if it refused.
+ * Send @req and wait for the answer @want with its one descriptor, or with none
+ * if @fd is NULL. @answer may be @req. Return: 0; -errno with errmsg, the
+ * server's own if it refused; -EPIPE: it hung up without an answer.
  */
 int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 		   union proto_msg *answer, int *fd, uint64_t deadline);

@@ -25,28 +25,35 @@
 #define ACCEPT_BATCH 64
 #define MESSAGE_BATCH 16
 
-static void answer(int sock, union proto_msg *msg, size_t len, int result,
-		   const char *why)
+/* Without descriptors or memory for one more client, how long not to listen. */
+#define HEAR_AGAIN_NS UINT64_C(20000000)
+
+/* -ENOBUFS: the client does not read its answers. */
+static int answer(struct sconn *conn, union proto_msg *msg, size_t len,
+		  int result, const char *why)
 {
 	msg->answer.result = result;
 	snprintf(msg->answer.text, sizeof(msg->answer.text), "%s",
 		 why[0] || !result ? why : strerror(-result));
-	/* A client that cannot take its answer loses it. */
-	sock_send(sock, msg, len, NULL, 0, 0);
+	return sconn_send_locked(conn, msg, len, NULL, 0);
 }
 
 /* ---- new connections ---------------------------------------------------- */
 
+/* For the handshake that has begun first, and for accepting again. */
 static void arm_timer(struct skyipc_server *server)
 {
 	struct itimerspec its = { .it_value = { 0, 0 } };
 	uint64_t first = DEADLINE_NONE;
+	struct sconn *conn;
 
 	pthread_mutex_lock(&server->lock);
-	for (uint32_t i = 0; server->handshakes && i < server->conns_size; i++)
-		if (server->conns[i] && server->conns[i]->state == SCONN_NEW)
-			first = min_u64(first, server->conns[i]->deadline);
+	conn = TAILQ_FIRST(&server->handshakes);
+	if (conn)
+		first = conn->deadline;
 	pthread_mutex_unlock(&server->lock);
+	if (server->deaf)
+		first = min_u64(first, now_ns() + HEAR_AGAIN_NS);
 	if (first != DEADLINE_NONE) {
 		its.it_value.tv_sec = (time_t)(first / 1000000000u);
 		its.it_value.tv_nsec = (long)(first % 1000000000u);
@@ -54,85 +61,107 @@ static void arm_timer(struct skyipc_server *server)
 	timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
 }
 
+/* Watch the listener, or not. */
+static void listen_again(struct skyipc_server *server, int on)
+{
+	struct epoll_event ev = { .events = on ? EPOLLIN : 0,
+				  .data.u64 = EVENT_LISTEN };
+
+	epoll_ctl(server->ctl_ep, EPOLL_CTL_MOD, server->listen_fd, &ev);
+	server->deaf = !on;
+}
+
 static void expire(struct skyipc_server *server)
 {
 	uint64_t now = now_ns(), ticks;
+	struct sconn *conn;
 
 	if (read(server->timer_fd, &ticks, sizeof(ticks)) < 0)
 		return;
-	for (uint32_t i = 0; i < server->conns_size; i++) {
-		struct sconn *conn;
-
-		/* Workers kill connections, too: those that are open. */
+	for (;;) {
+		/* Nobody else takes connections off this list. */
 		pthread_mutex_lock(&server->lock);
-		conn = server->conns[i];
-		if (conn && (conn->state != SCONN_NEW || conn->deadline > now))
-			conn = NULL;
+		conn = TAILQ_FIRST(&server->handshakes);
 		pthread_mutex_unlock(&server->lock);
-		if (!conn)
-			continue;
+		if (!conn || conn->deadline > now)
+			break;
 		server_say(server, SKYIPC_LOG_WARNING,
 			   "pid %d uid %u said nothing in time",
 			   (int)conn->peer.pid, (unsigned)conn->peer.uid);
-		sconn_kill(conn, "handshake timed out");
+		sconn_kill(conn, END_GONE, "handshake timed out");
 	}
+	if (server->deaf)
+		listen_again(server, 1);
 	arm_timer(server);
 }
 
+static void count_refused(struct skyipc_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	server->retired.refused++;
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* One that never became a connection. */
 static void refuse(struct skyipc_server *server, int sock, int err,
 		   const char *why)
 {
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_WELCOME);
 
-	answer(sock, &msg, len, err, why);
+	msg.answer.result = err;
+	if (!why[0])
+		why = strerror(-err);
+	snprintf(msg.answer.text, sizeof(msg.answer.text), "%s", why);
+	/* A new socket has room. */
+	sock_send(sock, &msg, len, NULL, 0, 0);
 	close(sock);
-	pthread_mutex_lock(&server->lock);
-	server->retired.refused++;
-	pthread_mutex_unlock(&server->lock);
-	server_say(server, SKYIPC_LOG_WARNING, "connection refused: %s",
-		   why[0] ? why : strerror(-err));
+	count_refused(server);
+	server_say(server, SKYIPC_LOG_WARNING, "connection refused: %s", why);
 }
 
 /*
  * Out of descriptors: a connection that cannot be accepted would keep the
  * listener readable for ever. Give up the spare one for the moment it takes to
- * tell the client.
+ * tell the client. Another thread may be quicker and take it: then do not
+ * listen for a while.
  */
 static void refuse_without_fds(struct skyipc_server *server)
 {
-	int sock;
+	int sock = -1;
 
-	close(server->spare_fd);
-	sock = accept4(server->listen_fd, NULL, NULL,
-		       SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (server->spare_fd >= 0) {
+		close(server->spare_fd);
+		sock = accept4(server->listen_fd, NULL, NULL,
+			       SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
 	if (sock >= 0)
 		refuse(server, sock, -EMFILE,
 		       "the server is out of file descriptors "
 		       "(see its RLIMIT_NOFILE)");
 	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (server->spare_fd < 0)
+		listen_again(server, 0);
 }
 
 static void accept_new(struct skyipc_server *server)
 {
 	for (int i = 0; i < ACCEPT_BATCH; i++) {
 		char why[160] = "";
-		struct sconn *conn;
 		int sock, err;
 
-		sock = accept4(server->listen_fd, NULL, NULL,
-			       SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (sock < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				refuse_without_fds(server);
-			if (errno == EINTR || errno == ECONNABORTED)
-				continue;
+		err = sconn_accept(server, &sock, why, sizeof(why));
+		if (err < 0 && sock >= 0) {
+			refuse(server, sock, err, why);
+		} else if (err == -EMFILE || err == -ENFILE) {
+			refuse_without_fds(server);
+			break;
+		} else if (err == -ENOMEM || err == -ENOBUFS) {
+			listen_again(server, 0);
+			break;
+		} else if (err <= 0 && err != -EINTR && err != -ECONNABORTED) {
 			break;
 		}
-		point("server-accepted");
-		err = sconn_add(server, sock, &conn, why, sizeof(why));
-		if (err)
-			refuse(server, sock, err, why);
 	}
 	arm_timer(server);
 }
@@ -145,6 +174,7 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 	const struct transport *t;
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_WELCOME);
+	unsigned nfds = 0;
 	char why[160] = "";
 	int err = 0;
 
@@ -174,11 +204,13 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 		conn->transport = t;
 		err = sconn_open(conn, hello, why, sizeof(why));
 	}
+	if (!err && !conn->rings_by_sock) {
+		err = sconn_reserve_fds(conn, 1, why, sizeof(why));
+		nfds = !err;
+	}
 	if (err) {
-		answer(conn->sock, &msg, len, err, why);
-		pthread_mutex_lock(&server->lock);
-		server->retired.refused++;
-		pthread_mutex_unlock(&server->lock);
+		answer(conn, &msg, len, err, why);
+		count_refused(server);
 		return err;
 	}
 	snprintf(msg.welcome.transport, sizeof(msg.welcome.transport), "%s",
@@ -187,8 +219,11 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 	msg.welcome.bufs = conn->bufs;
 	msg.welcome.buf_size = conn->buf_size;
 	point("server-opened");
-	err = sock_send(conn->sock, &msg, len, &conn->bell, 1, 0);
+	err = sconn_send_locked(conn, &msg, len, &conn->bell, nfds);
 	point("server-welcomed");
+	/* Nobody is waited for any more? */
+	if (TAILQ_EMPTY(&server->handshakes))
+		arm_timer(server);
 	return err;
 }
 
@@ -196,15 +231,21 @@ static int tell_query(struct sconn *conn)
 {
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_INFO);
+	char why[160] = "";
 	uint64_t size;
-	int fd = info_make(conn->server, &conn->peer, &size);
+	int fd = sconn_reserve_fds(conn, 1, why, sizeof(why));
 
+	if (!fd) {
+		fd = info_make(conn->server, &conn->peer, &size);
+		if (fd < 0)
+			sconn_unreserve_fds(conn, 1);
+	}
 	if (fd < 0) {
-		answer(conn->sock, &msg, len, fd, "");
+		answer(conn, &msg, len, fd, why);
 		return fd;
 	}
 	msg.info.size = size;
-	sock_send(conn->sock, &msg, len, &fd, 1, 0);
+	sconn_send_locked(conn, &msg, len, &fd, 1);
 	close(fd);
 	/* A query is over with its answer. */
 	return -EPIPE;
@@ -218,38 +259,56 @@ static int give_chan(struct sconn *conn)
 	struct schan *ch;
 	int fd, err;
 
-	err = sconn_chan_add(conn, &ch, &fd, why, sizeof(why));
-	if (err) {
-		answer(conn->sock, &msg, len, err, why);
-		return 0;
+	err = sconn_reserve_fds(conn, 1, why, sizeof(why));
+	if (!err) {
+		err = sconn_chan_add(conn, &ch, &fd, why, sizeof(why));
+		if (err)
+			sconn_unreserve_fds(conn, 1);
 	}
+	if (err)
+		return answer(conn, &msg, len, err, why);
 	if (conn->server->attr.mode == SKYIPC_POLLING)
 		seat_assign(conn->server, ch);
 	msg.answer.chan = ch->number;
 	point("server-chan-made");
-	err = sock_send(conn->sock, &msg, len, &fd, 1, 0);
+	err = sconn_send_locked(conn, &msg, len, &fd, 1);
 	point("server-chan-given");
 	close(fd);
 	return err;
 }
 
-static int give_bufs(struct sconn *conn, uint32_t number)
+int sconn_tell_bufs(struct sconn *conn, uint32_t number, int fd, int err,
+		    const char *why)
 {
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_BUFS);
-	char why[160] = "";
-	int fd, err;
 
 	msg.answer.chan = number;
-	err = sconn_bufs_add(conn, number, &fd, why, sizeof(why));
-	point("server-bufs-made");
-	if (err) {
-		answer(conn->sock, &msg, len, err, why);
-		return 0;
-	}
-	err = sock_send(conn->sock, &msg, len, &fd, 1, 0);
-	close(fd);
-	return err;
+	if (err)
+		return answer(conn, &msg, len, err, why);
+	return sconn_send_locked(conn, &msg, len, &fd, 1);
+}
+
+static int give_bufs(struct sconn *conn, uint32_t number)
+{
+	char why[160] = "";
+	int err;
+
+	err = sconn_bufs_begin(conn, number, why, sizeof(why));
+	return err ? sconn_tell_bufs(conn, number, -1, err, why) : 0;
+}
+
+/* The client has no eventfd, so this write cannot be made to sleep. */
+static int ring(struct sconn *conn)
+{
+	uint64_t one = 1;
+
+	if (!conn->rings_by_sock)
+		return -EPROTO;
+	/* Full: then it says what it is to say. */
+	if (write(conn->bell, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		return -errno;
+	return 0;
 }
 
 int sconn_answer_locked(struct sconn *conn, const union proto_msg *msg)
@@ -267,9 +326,24 @@ int sconn_answer_locked(struct sconn *conn, const union proto_msg *msg)
 			return give_chan(conn);
 		case PROTO_BUFS_OPEN:
 			return give_bufs(conn, msg->bufs_open.chan);
+		case PROTO_RING:
+			return ring(conn);
 		}
 	}
 	return -EPROTO;
+}
+
+/* Another version of the library: it knows our head, and reads the rest. */
+static void tell_version(struct sconn *conn)
+{
+	union proto_msg msg;
+	size_t len = proto_init(&msg, PROTO_WELCOME);
+	char why[64];
+
+	snprintf(why, sizeof(why), "the server speaks version %u",
+		 PROTO_VERSION);
+	answer(conn, &msg, len, -EPROTONOSUPPORT, why);
+	count_refused(conn->server);
 }
 
 static void conn_event(struct skyipc_server *server, uint64_t id)
@@ -283,11 +357,18 @@ static void conn_event(struct skyipc_server *server, uint64_t id)
 	pthread_mutex_unlock(&server->lock);
 	if (!conn)
 		return;
+	if (conn->state == SCONN_LINGERING) {
+		sconn_linger(conn);
+		sconn_put(conn);
+		return;
+	}
 	for (int i = 0; i < MESSAGE_BATCH && err >= 0; i++) {
 		pthread_mutex_lock(&conn->sock_lock);
 		err = sconn_hear_locked(conn, &msg);
 		if (err > 0)
 			err = sconn_answer_locked(conn, &msg);
+		else if (err == -EPROTONOSUPPORT && conn->state == SCONN_NEW)
+			tell_version(conn);
 		pthread_mutex_unlock(&conn->sock_lock);
 	}
 	if (err < 0 && err != -EAGAIN) {
@@ -296,7 +377,8 @@ static void conn_event(struct skyipc_server *server, uint64_t id)
 				   "pid %d uid %u breaks the protocol",
 				   (int)conn->peer.pid,
 				   (unsigned)conn->peer.uid);
-		sconn_kill(conn, err == -EPIPE ? "gone" : strerror(-err));
+		sconn_kill(conn, END_GONE,
+			   err == -EPIPE ? "gone" : strerror(-err));
 	}
 	sconn_put(conn);
 }
@@ -324,6 +406,9 @@ int control_step(struct skyipc_server *server, int ms, int *bells)
 			if (bells)
 				*bells = 1;
 			break;
+		case EVENT_MAKING:
+			sconn_bufs_step(server);
+			break;
 		default:
 			conn_event(server, ev[i].data.u64);
 		}
@@ -333,9 +418,11 @@ int control_step(struct skyipc_server *server, int ms, int *bells)
 
 void control_close_all(struct skyipc_server *server)
 {
+	sconn_bufs_drop_all(server);
 	for (uint32_t i = 0; i < server->conns_size; i++)
 		if (server->conns[i])
-			sconn_kill(server->conns[i], "the server stops");
+			sconn_kill(server->conns[i], END_SERVER,
+				   "the server stops");
 }
 
 /* No new clients; the name is free for a successor. */

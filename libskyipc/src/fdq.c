@@ -18,11 +18,8 @@ struct fdq_entry {
 
 static void append(struct fdq *q, struct fdq_entry *e)
 {
-	struct fdq_entry **at;
-
-	for (at = &q->first; *at; at = &(*at)->next)
-		;
-	*at = e;
+	*(q->first ? q->end : &q->first) = e;
+	q->end = &e->next;
 }
 
 int fdq_put(struct fdq *q, uint32_t chan, uint64_t pos, const int *fds,
@@ -69,6 +66,8 @@ int fdq_take(struct fdq *q, uint32_t chan, uint64_t pos, int **fds)
 		if (e->chan != chan || e->pos != pos)
 			continue;
 		*at = e->next;
+		if (!e->next)
+			q->end = at;
 		*fds = e->fds;
 		q->total -= e->n;
 		q->lost -= e->err != 0;
@@ -88,5 +87,6 @@ void fdq_clear(struct fdq *q)
 		free(e->fds);
 		free(e);
 	}
+	q->end = NULL;
 	q->total = q->lost = 0;
 }

@@ -11,9 +11,9 @@
 struct fdq_entry;
 
 struct fdq {
-	struct fdq_entry *first;
-	unsigned total; /* descriptors in all entries */
-	unsigned lost;	/* entries of fdq_lose() */
+	struct fdq_entry *first, **end; /* end: if there is a first */
+	unsigned total;			/* descriptors in all entries */
+	unsigned lost;			/* entries of fdq_lose() */
 };
 
 /* Takes over the descriptors; on -ENOMEM they are closed. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "fork.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct fork_hook *hooks; /* latest first */
+static struct fork_fd *fds;
 
 static void prepare(void)
 {
@@ -31,6 +35,13 @@ static void parent(void)
 static void child(void)
 {
 	done_from(hooks, 1);
+	while (fds) {
+		struct fork_fd *f = fds;
+
+		fds = f->next;
+		close(f->fd);
+		f->fd = -1;
+	}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -45,5 +56,38 @@ void fork_hook_add(struct fork_hook *hook)
 	pthread_mutex_lock(&lock);
 	hook->next = hooks;
 	hooks = hook;
+	pthread_mutex_unlock(&lock);
+}
+
+int fork_fd_socket(struct fork_fd *f, int domain, int type)
+{
+	int ret;
+
+	pthread_once(&once, init);
+	pthread_mutex_lock(&lock);
+	ret = f->fd = socket(domain, type | SOCK_CLOEXEC, 0);
+	if (ret < 0) {
+		ret = -errno;
+	} else {
+		f->next = fds;
+		f->at = &fds;
+		if (fds)
+			fds->at = &f->next;
+		fds = f;
+	}
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+void fork_fd_close(struct fork_fd *f)
+{
+	pthread_mutex_lock(&lock);
+	if (f->fd >= 0) {
+		*f->at = f->next;
+		if (f->next)
+			f->next->at = f->at;
+		close(f->fd);
+		f->fd = -1;
+	}
 	pthread_mutex_unlock(&lock);
 }

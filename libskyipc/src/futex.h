@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <limits.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -34,9 +33,14 @@ static inline int futex_wait(_Atomic uint32_t *word, uint32_t val,
 	return 0;
 }
 
-static inline void futex_wake_all(_Atomic uint32_t *word)
+/*
+ * Wake who sleeps on @word: a channel has one owner. (A hostile peer can put
+ * any number of its own threads to sleep there. They are not woken at our
+ * expense.)
+ */
+static inline void futex_wake(_Atomic uint32_t *word)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 #endif

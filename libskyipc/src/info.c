@@ -28,7 +28,7 @@ void info_stats_locked(struct skyipc_server *s, struct skyipc_stats *stats)
 	*stats = s->retired;
 	stats->size = size;
 	stats->mem = 0; /* of those retired it is no more */
-	stats->conns = s->nconns - s->handshakes;
+	stats->conns = s->nopen;
 	for (uint32_t i = 0; i < s->conns_size; i++)
 		if (s->conns[i])
 			conn_stats_locked(s->conns[i], stats);
@@ -83,7 +83,7 @@ int info_make(struct skyipc_server *s, const struct skyipc_peer *asker,
 	int fd;
 
 	pthread_mutex_lock(&s->lock);
-	bytes = sizeof(*head) + sizeof(*server) + s->nconns * sizeof(*ci);
+	bytes = sizeof(*head) + sizeof(*server) + s->nopen * sizeof(*ci);
 	head = calloc(1, bytes);
 	if (!head) {
 		pthread_mutex_unlock(&s->lock);

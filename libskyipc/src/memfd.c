@@ -24,17 +24,14 @@ static int memfd_new(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int memfd_make(const char *name, size_t size, int *fdp, void **mem)
+int memfd_begin(const char *name, size_t size, int *fdp, void **mem)
 {
 	int fd = memfd_new(name);
 	int err;
 
 	if (fd < 0)
 		return fd;
-	/* fallocate takes the pages now: ENOSPC here, not SIGBUS later. */
-	if (ftruncate(fd, (off_t)size) < 0 ||
-	    fallocate(fd, 0, 0, (off_t)size) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+	if (ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		goto fail;
 	*mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (*mem == MAP_FAILED)
@@ -44,6 +41,29 @@ int memfd_make(const char *name, size_t size, int *fdp, void **mem)
 fail:
 	err = errno == ENOSPC ? -ENOMEM : -errno;
 	close(fd);
+	return err;
+}
+
+int memfd_fill(int fd, uint64_t from, uint64_t len)
+{
+	if (!fallocate(fd, 0, (off_t)from, (off_t)len))
+		return 0;
+	return errno == ENOSPC ? -ENOMEM : -errno;
+}
+
+int memfd_make(const char *name, size_t size, int *fd, void **mem)
+{
+	int err = memfd_begin(name, size, fd, mem);
+
+	if (err)
+		return err;
+	do {
+		err = memfd_fill(*fd, 0, size);
+	} while (err == -EINTR);
+	if (err) {
+		munmap(*mem, size);
+		close(*fd);
+	}
 	return err;
 }
 

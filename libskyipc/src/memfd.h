@@ -8,9 +8,18 @@
 #define SKY_MEMFD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Make, commit, seal and map @size bytes. Return: 0 and @fd, @mem; -errno. */
 int memfd_make(const char *name, size_t size, int *fd, void **mem);
+
+/*
+ * The same in steps, for what is large: make, seal and map; then commit @len
+ * bytes from @from, as often as it takes. memfd_fill() returns -EINTR when a
+ * signal came (nothing of this piece is done), -ENOMEM.
+ */
+int memfd_begin(const char *name, size_t size, int *fd, void **mem);
+int memfd_fill(int fd, uint64_t from, uint64_t len);
 
 /* Map a received one; -EPROTO if it is not sealed or not of this @size. */
 int memfd_map(int fd, size_t size, void **mem);

@@ -15,6 +15,8 @@ size_t proto_size(unsigned type)
 		return sizeof(struct proto_chan_open);
 	case PROTO_BUFS_OPEN:
 		return sizeof(struct proto_bufs_open);
+	case PROTO_RING:
+		return sizeof(struct proto_ring);
 	case PROTO_WELCOME:
 		return sizeof(struct proto_welcome);
 	case PROTO_INFO:

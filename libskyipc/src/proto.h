@@ -27,8 +27,10 @@ enum proto_type {
 	PROTO_QUERY,	 /* tell about yourself */
 	PROTO_CHAN_OPEN, /* a channel, please */
 	PROTO_BUFS_OPEN, /* buffers for a channel, please */
+	PROTO_RING,	 /* look at my channels; if HELLO has asked for it */
 	/* server to client */
-	PROTO_WELCOME, /* answers HELLO; with the doorbell, an eventfd */
+	PROTO_WELCOME, /* answers HELLO; with the doorbell, an eventfd, or none
+			*/
 	PROTO_INFO,    /* answers QUERY; with a memory object */
 	PROTO_CHAN,    /* answers CHAN_OPEN; with a memory object */
 	PROTO_BUFS,    /* answers BUFS_OPEN; with a memory object */
@@ -42,12 +44,22 @@ struct proto_head {
 	uint16_t version;
 };
 
+/*
+ * The client will ring with PROTO_RING, and WELCOME comes without the eventfd.
+ * Whoever shares an eventfd can clear its O_NONBLOCK and fill it: a write would
+ * sleep then, deadline or not. So a client takes it only from a server that
+ * could stop it anyway: see peer_trusted().
+ */
+#define PROTO_HELLO_RING 0x1u
+
 struct proto_hello {
 	struct proto_head head;
 	char transport[16]; /* "": any */
 	uint32_t depth;
 	uint32_t bufs;
 	uint64_t buf_size;
+	uint32_t flags; /* PROTO_HELLO_... */
+	uint32_t reserved;
 };
 
 struct proto_query {
@@ -55,6 +67,10 @@ struct proto_query {
 };
 
 struct proto_chan_open {
+	struct proto_head head;
+};
+
+struct proto_ring {
 	struct proto_head head;
 };
 
@@ -98,6 +114,7 @@ union proto_msg {
 	struct proto_query query;
 	struct proto_chan_open chan_open;
 	struct proto_bufs_open bufs_open;
+	struct proto_ring ring;
 	struct proto_answer answer;
 	struct proto_welcome welcome;
 	struct proto_info info;
@@ -105,7 +122,7 @@ union proto_msg {
 };
 
 static_assert(sizeof(struct proto_head) == 8, "no padding");
-static_assert(sizeof(struct proto_hello) == 40, "no padding");
+static_assert(sizeof(struct proto_hello) == 48, "no padding");
 static_assert(sizeof(struct proto_answer) == 176, "no padding");
 static_assert(sizeof(struct proto_welcome) == 208, "no padding");
 static_assert(sizeof(struct proto_fds) == 24, "no padding");

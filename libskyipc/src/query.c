@@ -75,17 +75,20 @@ SKY_PUBLIC int skyipc_query(const char *name, struct skyipc_server_info *user,
 	struct skyipc_server_info server;
 	union proto_msg msg;
 	const void *map;
-	int sock, fd, err;
+	struct fork_fd sock = FORK_FD_NONE;
+	int fd, err;
 
 	fail_clear();
 	if (user->size < sizeof(user->size))
 		return fail(-EINVAL, "server->size is not set");
-	sock = rendezvous(name, 0, deadline);
-	if (sock < 0)
-		return sock;
+	err = rendezvous(name, 0, deadline, &sock);
+	if (err)
+		return err;
 	proto_init(&msg, PROTO_QUERY);
-	err = rendezvous_ask(sock, &msg, PROTO_INFO, &msg, &fd, deadline);
-	close(sock);
+	err = rendezvous_ask(sock.fd, &msg, PROTO_INFO, &msg, &fd, deadline);
+	fork_fd_close(&sock);
+	if (err == -EPIPE)
+		return fail(-ECONNREFUSED, "the server hung up");
 	if (err)
 		return err;
 	err = -EPROTO;

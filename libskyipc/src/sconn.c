@@ -1,58 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sconn.c - a connection's server end: quotas, channels, memory
+ * sconn.c - a connection's server end: from accept to the last reference
  *
- * A connection is referenced by the server's table and once by each seat whose
- * list one of its channels is on. The table's reference goes when the client
- * does; the memory goes with the last one.
+ * A connection is referenced by the server's table, once by each seat whose
+ * list one of its channels is on, and by buffers that are being made. The
+ * table's reference goes when the client does; the memory goes with the last
+ * one.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "err.h"
 #include "hist.h"
-#include "memfd.h"
+#include "point.h"
 #include "server.h"
 #include "sock.h"
+#include "trust.h"
 
-/* Descriptors a user may have queued here, whatever the process's limit. */
-#define QUEUED_FDS_MIN SKYIPC_MAX_FDS
+#define CONNS_PER_UID 16384u
 
-/* Messages that a worker reads in search of a call's descriptors. A client that
- * has more on the way than its socket's buffer holds keeps it from others. */
-#define HEARD_MAX 1024
-
-static int id_index(uint64_t id)
+static uint32_t id_index(uint64_t id)
 {
-	return (int)(uint32_t)id;
+	return (uint32_t)id;
 }
 
-static int place_find(struct skyipc_server *server)
+/* A place in the table; -ENOMEM. */
+static int place_take(struct skyipc_server *server, uint32_t *place)
 {
-	uint32_t i, size;
-	struct sconn **p;
+	uint32_t size = server->conns_size ? server->conns_size * 2 : 64;
+	struct sconn **conns;
+	uint32_t *places;
 
-	for (i = 0; i < server->conns_size; i++)
-		if (!server->conns[i])
-			return (int)i;
-	size = i ? i * 2 : 64;
-	p = realloc(server->conns, size * sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	memset(p + i, 0, (size - i) * sizeof(*p));
-	server->conns = p;
-	server->conns_size = size;
-	return (int)i;
+	if (!server->nplaces) {
+		conns = realloc(server->conns, size * sizeof(*conns));
+		if (!conns)
+			return -ENOMEM;
+		server->conns = conns;
+		places = realloc(server->places, size * sizeof(*places));
+		if (!places)
+			return -ENOMEM;
+		server->places = places;
+		for (uint32_t i = size; i-- > server->conns_size;) {
+			conns[i] = NULL;
+			places[server->nplaces++] = i;
+		}
+		server->conns_size = size;
+	}
+	*place = server->places[--server->nplaces];
+	return 0;
 }
 
 /* Quotas of connections; on refusal @why names the one. */
@@ -60,6 +61,8 @@ static int admit(struct skyipc_server *server, struct sconn *conn, char *why,
 		 size_t size)
 {
 	const struct skyipc_server_attr *a = &server->attr;
+	uint64_t max = a->max_conns_per_uid;
+	const char *share = "";
 
 	if (a->max_conns && server->nconns >= a->max_conns) {
 		snprintf(why, size,
@@ -67,26 +70,35 @@ static int admit(struct skyipc_server *server, struct sconn *conn, char *why,
 			 a->max_conns);
 		return -EDQUOT;
 	}
-	if (conn->user->conns >= a->max_conns_per_uid) {
+	if (!max) {
+		max = CONNS_PER_UID;
+		/* Who could stop us is not kept from using us up. */
+		if (!peer_trusted(&conn->peer) && quota_conns_max() < max) {
+			max = quota_conns_max();
+			share = " (a quarter of the server's RLIMIT_NOFILE)";
+		}
+	}
+	if (conn->user->conns >= max) {
 		snprintf(why, size,
-			 "quota max_conns_per_uid: uid %u has its %u "
-			 "connections",
-			 (unsigned)conn->peer.uid, a->max_conns_per_uid);
+			 "quota max_conns_per_uid: uid %u has its %llu "
+			 "connections%s",
+			 (unsigned)conn->peer.uid, (unsigned long long)max,
+			 share);
 		return -EDQUOT;
 	}
 	return 0;
 }
 
-int sconn_add(struct skyipc_server *server, int sock, struct sconn **out,
-	      char *why, size_t size)
+static int add_locked(struct skyipc_server *server, int sock, char *why,
+		      size_t size)
 {
 	struct sconn *conn = calloc(1, sizeof(*conn));
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP };
-	int i, err;
+	uint32_t place;
+	int err;
 
 	if (!conn)
 		return -ENOMEM;
-	pthread_mutex_lock(&server->lock);
 	err = sock_peer(sock, &conn->peer);
 	if (err)
 		goto fail;
@@ -97,17 +109,17 @@ int sconn_add(struct skyipc_server *server, int sock, struct sconn **out,
 	}
 	err = admit(server, conn, why, size);
 	if (!err)
-		err = i = place_find(server);
-	if (err < 0)
+		err = place_take(server, &place);
+	if (err)
 		goto fail_user;
 	/* Never 0: ids must differ from the events that are none. */
 	if (!++server->next_gen)
 		server->next_gen = 1;
-	conn->id = (uint64_t)server->next_gen << 32 | (uint32_t)i;
+	conn->id = (uint64_t)server->next_gen << 32 | place;
 	ev.data.u64 = conn->id;
 	if (epoll_ctl(server->ctl_ep, EPOLL_CTL_ADD, sock, &ev) < 0) {
 		err = -errno;
-		goto fail_user;
+		goto fail_place;
 	}
 	conn->server = server;
 	conn->sock = sock;
@@ -115,24 +127,44 @@ int sconn_add(struct skyipc_server *server, int sock, struct sconn **out,
 	conn->refs = 1;
 	conn->deadline = now_ns() + server->attr.handshake_ns;
 	pthread_mutex_init(&conn->sock_lock, NULL);
-	server->conns[i] = conn;
+	server->conns[place] = conn;
 	server->nconns++;
-	server->handshakes++;
 	conn->user->conns++;
-	pthread_mutex_unlock(&server->lock);
-	*out = conn;
+	TAILQ_INSERT_TAIL(&server->handshakes, conn, handshake);
 	return 0;
+fail_place:
+	server->places[server->nplaces++] = place;
 fail_user:
 	quota_put(&server->quota, conn->user);
 fail:
-	pthread_mutex_unlock(&server->lock);
 	free(conn);
 	return err;
 }
 
+int sconn_accept(struct skyipc_server *server, int *sock, char *why,
+		 size_t size)
+{
+	int err;
+
+	/* Locked: a fork() finds the socket in the table, or not at all. */
+	pthread_mutex_lock(&server->lock);
+	*sock = accept4(server->listen_fd, NULL, NULL,
+			SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (*sock >= 0) {
+		point("server-accepted");
+		err = add_locked(server, *sock, why, size);
+	} else {
+		err = -errno;
+	}
+	pthread_mutex_unlock(&server->lock);
+	if (err == -EAGAIN && *sock < 0)
+		return 0;
+	return err ? err : 1;
+}
+
 struct sconn *sconn_get_locked(struct skyipc_server *server, uint64_t id)
 {
-	uint32_t i = (uint32_t)id_index(id);
+	uint32_t i = id_index(id);
 	struct sconn *conn;
 
 	if (i >= server->conns_size)
@@ -142,14 +174,6 @@ struct sconn *sconn_get_locked(struct skyipc_server *server, uint64_t id)
 		return NULL;
 	atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
 	return conn;
-}
-
-static void chan_free(struct sconn *conn, struct schan *ch)
-{
-	munmap(ch->head, shm_chan_size(conn->depth));
-	if (ch->data)
-		munmap(ch->data, shm_bufs_size(conn->bufs, conn->buf_size));
-	free(ch);
 }
 
 void sconn_put(struct sconn *conn)
@@ -169,16 +193,12 @@ void sconn_put(struct sconn *conn)
 			break;
 		}
 	conn->user->mem -= conn->mem;
+	conn->user->maps -= conn->maps;
 	conn->user->fds -= conn->fdq.total;
 	quota_put(&server->quota, conn->user);
 	pthread_mutex_unlock(&server->lock);
 
-	while (conn->chans) {
-		struct schan *ch = conn->chans;
-
-		conn->chans = ch->next;
-		chan_free(conn, ch);
-	}
+	sconn_mem_free(conn);
 	if (conn->bell >= 0)
 		close(conn->bell);
 	fdq_clear(&conn->fdq);
@@ -186,23 +206,94 @@ void sconn_put(struct sconn *conn)
 	free(conn);
 }
 
-void sconn_kill(struct sconn *conn, const char *why)
+/* Close the socket, and give up the place in the table and its reference. */
+static void bury(struct sconn *conn)
 {
 	struct skyipc_server *server = conn->server;
+	uint32_t place = id_index(conn->id);
 
+	pthread_mutex_lock(&conn->sock_lock);
 	pthread_mutex_lock(&server->lock);
-	if (conn->state == SCONN_DEAD) {
+	if (conn->state == SCONN_DEAD) { /* two have killed it at once */
 		pthread_mutex_unlock(&server->lock);
+		pthread_mutex_unlock(&conn->sock_lock);
 		return;
 	}
-	if (conn->state == SCONN_NEW)
-		server->handshakes--;
 	conn->state = SCONN_DEAD;
-	server->conns[id_index(conn->id)] = NULL;
+	/* Before the socket is closed: others look at who is on the list. */
+	if (conn->unread) {
+		conn->user->unread -= conn->unread;
+		TAILQ_REMOVE(&conn->user->unread_conns, conn, unread_entry);
+		conn->unread = 0;
+	}
+	server->conns[place] = NULL;
+	server->places[server->nplaces++] = place;
 	conn->next_dying = server->dying;
 	server->dying = conn;
 	server->nconns--;
 	conn->user->conns--;
+	pthread_mutex_unlock(&server->lock);
+	/* A copy may live on in a child that knows nothing of us. */
+	epoll_ctl(server->ctl_ep, EPOLL_CTL_DEL, conn->sock, NULL);
+	close(conn->sock);
+	conn->sock = -1;
+	pthread_mutex_unlock(&conn->sock_lock);
+	sconn_put(conn);
+}
+
+/*
+ * Descriptors that the client has not read yet are counted against the limits
+ * of our user, and are until it has: keep the socket, which can tell us, and
+ * the client's right to one connection less. (The kernel reports that the
+ * client has gone a moment before it has thrown away what was unread.)
+ */
+static int linger(struct sconn *conn)
+{
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET,
+				  .data.u64 = conn->id };
+	int unread;
+
+	pthread_mutex_lock(&conn->sock_lock);
+	unread = sconn_has_unread(conn);
+	if (unread && conn->sock >= 0) {
+		shutdown(conn->sock, SHUT_RDWR);
+		/* Whatever is read from now on is an event, and this is one. */
+		unread = !epoll_ctl(conn->server->ctl_ep, EPOLL_CTL_MOD,
+				    conn->sock, &ev);
+	}
+	pthread_mutex_unlock(&conn->sock_lock);
+	return unread;
+}
+
+void sconn_linger(struct sconn *conn)
+{
+	int unread;
+
+	pthread_mutex_lock(&conn->sock_lock);
+	unread = conn->sock >= 0 && sconn_has_unread(conn);
+	pthread_mutex_unlock(&conn->sock_lock);
+	if (!unread)
+		bury(conn);
+}
+
+void sconn_kill(struct sconn *conn, enum sconn_end end, const char *why)
+{
+	struct skyipc_server *server = conn->server;
+	int lingering;
+
+	pthread_mutex_lock(&server->lock);
+	lingering = conn->state == SCONN_LINGERING;
+	if (conn->state == SCONN_DEAD || (lingering && end == END_GONE)) {
+		pthread_mutex_unlock(&server->lock);
+		return;
+	}
+	if (conn->state == SCONN_NEW)
+		TAILQ_REMOVE(&server->handshakes, conn, handshake);
+	if (conn->state == SCONN_OPEN)
+		server->nopen--;
+	conn->state = SCONN_LINGERING;
+	if (end == END_GONE)
+		conn->gone = 1;
 	for (struct schan *ch = conn->chans; ch; ch = ch->next)
 		atomic_store_explicit(&ch->dead, 1, memory_order_relaxed);
 	/* The client holds the same eventfd: closing ours is not enough. */
@@ -210,47 +301,11 @@ void sconn_kill(struct sconn *conn, const char *why)
 		epoll_ctl(server->bell_ep, EPOLL_CTL_DEL, conn->bell, NULL);
 	pthread_mutex_unlock(&server->lock);
 
-	pthread_mutex_lock(&conn->sock_lock);
-	/* A copy may live on in a child that knows nothing of us. */
-	epoll_ctl(server->ctl_ep, EPOLL_CTL_DEL, conn->sock, NULL);
-	close(conn->sock);
-	conn->sock = -1;
-	pthread_mutex_unlock(&conn->sock_lock);
-	server_say(server, SKYIPC_LOG_DEBUG, "pid %d uid %u: %s",
-		   (int)conn->peer.pid, (unsigned)conn->peer.uid, why);
-	sconn_put(conn);
-}
-
-/* Charge @size bytes to the user; -EDQUOT. */
-static int charge(struct sconn *conn, uint64_t size, char *why, size_t len)
-{
-	struct skyipc_server *server = conn->server;
-	uint64_t max = server->attr.max_mem_per_uid;
-	int err = 0;
-
-	pthread_mutex_lock(&server->lock);
-	if (size > max || conn->user->mem > max - size) {
-		snprintf(why, len,
-			 "quota max_mem_per_uid: uid %u has %llu of %llu bytes "
-			 "and wants %llu more",
-			 (unsigned)conn->peer.uid,
-			 (unsigned long long)conn->user->mem,
-			 (unsigned long long)max, (unsigned long long)size);
-		err = -EDQUOT;
-	} else {
-		conn->user->mem += size;
-		conn->mem += size;
-	}
-	pthread_mutex_unlock(&server->lock);
-	return err;
-}
-
-static void uncharge(struct sconn *conn, uint64_t size)
-{
-	pthread_mutex_lock(&conn->server->lock);
-	conn->user->mem -= size;
-	conn->mem -= size;
-	pthread_mutex_unlock(&conn->server->lock);
+	if (!lingering)
+		server_say(server, SKYIPC_LOG_DEBUG, "pid %d uid %u: %s",
+			   (int)conn->peer.pid, (unsigned)conn->peer.uid, why);
+	if (end == END_SERVER || !linger(conn))
+		bury(conn);
 }
 
 int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
@@ -262,8 +317,9 @@ int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
 
 	if (hello->depth < 2 || (hello->depth & (hello->depth - 1)) ||
 	    !hello->bufs || hello->bufs > hello->depth || !hello->buf_size ||
-	    hello->buf_size % 4096 || hello->buf_size > SHM_BUF_MAX) {
-		snprintf(why, size, "impossible sizes");
+	    hello->buf_size % 4096 || hello->buf_size > SHM_BUF_MAX ||
+	    hello->flags & ~PROTO_HELLO_RING) {
+		snprintf(why, size, "impossible sizes or flags");
 		return -EINVAL;
 	}
 	if (hello->depth > server->attr.depth) {
@@ -279,180 +335,16 @@ int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
 	conn->depth = hello->depth;
 	conn->bufs = hello->bufs;
 	conn->buf_size = hello->buf_size;
+	conn->rings_by_sock = !!(hello->flags & PROTO_HELLO_RING);
 	conn->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (conn->bell < 0 ||
 	    epoll_ctl(server->bell_ep, EPOLL_CTL_ADD, conn->bell, &ev) < 0)
 		return -errno;
 	pthread_mutex_lock(&server->lock);
+	TAILQ_REMOVE(&server->handshakes, conn, handshake);
 	conn->state = SCONN_OPEN;
-	server->handshakes--;
+	server->nopen++;
 	server->retired.conns_total++;
 	pthread_mutex_unlock(&server->lock);
 	return 0;
-}
-
-int sconn_chan_add(struct sconn *conn, struct schan **out, int *fd, char *why,
-		   size_t len)
-{
-	struct skyipc_server *server = conn->server;
-	size_t size = shm_chan_size(conn->depth);
-	struct schan *ch;
-	void *map;
-	int err;
-
-	err = charge(conn, size, why, len);
-	if (err)
-		return err;
-	ch = aligned_alloc(64, align_up(sizeof(*ch), 64));
-	err = ch ? memfd_make("skyipc-channel", size, fd, &map) : -ENOMEM;
-	if (err) {
-		free(ch);
-		uncharge(conn, size);
-		return err;
-	}
-	memset(ch, 0, sizeof(*ch));
-	ch->head = map;
-	ch->req = (void *)((char *)map + shm_req_offset());
-	ch->rep = (void *)((char *)map + shm_rep_offset(conn->depth));
-	ch->mask = conn->depth - 1;
-	ch->conn = conn;
-	ch->stats.mem = size;
-	/* Nobody looks at it yet: the client has to ring. */
-	atomic_store_explicit(&ch->head->server.park, SHM_PARKED,
-			      memory_order_relaxed);
-	pthread_mutex_lock(&server->lock);
-	ch->number = conn->nchans++;
-	ch->next = conn->chans;
-	conn->chans = ch;
-	pthread_mutex_unlock(&server->lock);
-	*out = ch;
-	return 0;
-}
-
-int sconn_bufs_add(struct sconn *conn, uint32_t number, int *fd, char *why,
-		   size_t len)
-{
-	uint64_t size = shm_bufs_size(conn->bufs, conn->buf_size);
-	struct schan *ch;
-	void *map;
-	int err;
-
-	/* Channels and buffers are added under sock_lock only. */
-	for (ch = conn->chans; ch && ch->number != number; ch = ch->next)
-		;
-	if (!ch || ch->data) {
-		snprintf(why, len, "no such channel, or it has its buffers");
-		return -EINVAL;
-	}
-	err = charge(conn, size, why, len);
-	if (err)
-		return err;
-	err = memfd_make("skyipc-buffers", size, fd, &map);
-	if (err) {
-		uncharge(conn, size);
-		return err;
-	}
-	stat_add(ch->stats.mem, size);
-	/* Release: a worker that sees a request with a buffer sees data. */
-	atomic_store_explicit(&ch->data, map, memory_order_release);
-	return 0;
-}
-
-/*
- * The call gets @err instead of its handler. No client has more calls
- * outstanding than its channels have slots.
- */
-static int lose_fds_locked(struct sconn *conn, const union proto_msg *msg,
-			   int err)
-{
-	if (msg->fds.chan >= conn->nchans ||
-	    conn->fdq.lost >= (uint64_t)conn->nchans * conn->depth)
-		return -EPROTO;
-	return fdq_lose(&conn->fdq, msg->fds.chan, msg->fds.pos, err);
-}
-
-/*
- * A user's queued descriptors are bounded by a share of what the process may
- * have, so that one user's flood leaves room for the others.
- */
-static int queue_fds(struct sconn *conn, const union proto_msg *msg,
-		     const int *fds, unsigned n)
-{
-	struct skyipc_server *server = conn->server;
-	struct rlimit rl = { 1024, 1024 };
-	int err;
-
-	getrlimit(RLIMIT_NOFILE, &rl);
-	pthread_mutex_lock(&server->lock);
-	if (!n || msg->fds.count != n || msg->fds.chan >= conn->nchans) {
-		close_fds(fds, n);
-		err = -EPROTO;
-	} else if (conn->user->fds + n >
-		   max_u64(rl.rlim_cur / 8, QUEUED_FDS_MIN)) {
-		close_fds(fds, n);
-		err = lose_fds_locked(conn, msg, -EDQUOT);
-	} else {
-		err = fdq_put(&conn->fdq, msg->fds.chan, msg->fds.pos, fds, n);
-		if (!err)
-			conn->user->fds += n;
-	}
-	pthread_mutex_unlock(&server->lock);
-	return err;
-}
-
-int sconn_hear_locked(struct sconn *conn, union proto_msg *msg)
-{
-	int fds[SKYIPC_MAX_FDS], len, type;
-	unsigned nfds;
-
-	if (conn->sock < 0)
-		return -EPIPE;
-	len = sock_recv(conn->sock, msg, fds, &nfds, 0);
-	if (len == 0)
-		return -EPIPE;
-	if (len == -EMFILE && proto_check(msg, sizeof(msg->fds)) == PROTO_FDS) {
-		pthread_mutex_lock(&conn->server->lock);
-		len = lose_fds_locked(conn, msg, -EMFILE);
-		pthread_mutex_unlock(&conn->server->lock);
-		return len;
-	}
-	if (len < 0)
-		return len;
-	type = proto_check(msg, (size_t)len);
-	if (type == PROTO_FDS && conn->state == SCONN_OPEN)
-		return queue_fds(conn, msg, fds, nfds);
-	/* Nothing else that a client sends has descriptors. */
-	close_fds(fds, nfds);
-	return nfds ? -EPROTO : type;
-}
-
-int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds)
-{
-	union proto_msg msg;
-	int n, err = 0, heard = 0;
-
-	pthread_mutex_lock(&conn->sock_lock);
-	for (;;) {
-		pthread_mutex_lock(&conn->server->lock);
-		n = fdq_take(&conn->fdq, chan, pos, fds);
-		if (n > 0)
-			conn->user->fds -= (unsigned)n;
-		pthread_mutex_unlock(&conn->server->lock);
-		if (n != -ENOENT || err)
-			break;
-		/*
-		 * The client sends them before it publishes the request: they
-		 * are here by now. What else lies before them is answered here
-		 * instead of on the control thread.
-		 */
-		err = heard++ < HEARD_MAX ? sconn_hear_locked(conn, &msg)
-					  : -EPROTO;
-		if (err > 0)
-			err = sconn_answer_locked(conn, &msg);
-		/* The control thread sees the end, and does the rest. */
-		if (err && err != -EAGAIN && conn->sock >= 0)
-			shutdown(conn->sock, SHUT_RDWR);
-	}
-	pthread_mutex_unlock(&conn->sock_lock);
-	return n == -ENOENT ? -EBADMSG : n;
 }

@@ -85,62 +85,71 @@ int seat_list_drop(struct seat *seat, uint32_t i)
 	return 1;
 }
 
+/*
+ * One of a connection that has rung: take it onto the list if it is free, which
+ * means that the client has rung for it or has written without ringing; or if
+ * it has work and is not being served although on another list, for that worker
+ * is busy with something else. Return: whether there is work.
+ */
+static int answer_for(struct seat *seat, struct schan *ch)
+{
+	struct seat *owner = atomic_load(&ch->owner);
+	int work = seat_pending(ch);
+
+	if (owner == seat || atomic_load(&ch->dead))
+		return work;
+	if (owner ? !work || atomic_load(&ch->claim)
+		  : !work && atomic_load(&ch->head->server.park) == SHM_PARKED)
+		return work;
+	if (atomic_compare_exchange_strong(&ch->owner, &owner, seat)) {
+		/* Without memory the client rings again, later. */
+		if (seat_list_add(seat, ch))
+			atomic_store(&ch->owner, NULL);
+		else
+			atomic_store(&ch->head->server.park, SHM_AWAKE);
+	}
+	return work;
+}
+
 /* A connection's bell has rung: whose channels are to be looked at? */
 static void answer_bell(struct seat *seat, uint64_t id)
 {
 	struct skyipc_server *server = seat->server;
 	struct sconn *conn;
+	struct schan *ch;
 	uint64_t served = 0;
-	uint32_t strikes = 0;
+	uint32_t strikes;
 	int found = 0;
 
 	pthread_mutex_lock(&server->lock);
 	conn = sconn_get_locked(server, id);
-	for (struct schan *ch = conn ? conn->chans : NULL; ch; ch = ch->next) {
-		struct seat *owner = atomic_load(&ch->owner);
-		int work = seat_pending(ch);
-
-		served += atomic_load_explicit(&ch->pos, memory_order_relaxed);
-		if (work)
-			found = 1;
-		if (owner == seat || atomic_load(&ch->dead))
-			continue;
-		/*
-		 * Free: the client has rung, or has written without ringing.
-		 * On another list, with work and unclaimed: that worker is
-		 * busy with something else; take it over.
-		 */
-		if (owner ? !work || atomic_load(&ch->claim)
-			  : !work && atomic_load(&ch->head->server.park) ==
-					     SHM_PARKED)
-			continue;
-		if (atomic_compare_exchange_strong(&ch->owner, &owner, seat)) {
-			/* Without memory the client rings again, later. */
-			if (seat_list_add(seat, ch))
-				atomic_store(&ch->owner, NULL);
-			else
-				atomic_store(&ch->head->server.park, SHM_AWAKE);
-		}
-	}
-	if (conn) {
-		/* Who rings for a call that has been served meanwhile has not
-		 * rung for nothing. */
-		if (served != conn->served_at_bell)
-			found = 1;
-		conn->served_at_bell = served;
-		strikes = conn->strikes = found ? 0 : conn->strikes + 1;
-	}
+	ch = conn ? conn->chans : NULL;
 	pthread_mutex_unlock(&server->lock);
-	if (conn) {
-		if (strikes > STRIKES_MAX) {
-			server_say(server, SKYIPC_LOG_WARNING,
-				   "pid %d uid %u rings for nothing",
-				   (int)conn->peer.pid,
-				   (unsigned)conn->peer.uid);
-			sconn_kill(conn, "rings for nothing");
-		}
-		sconn_put(conn);
+	if (!conn)
+		return;
+	/* Channels are added in front: the rest stays as it is. (A client with
+	 * very many does not keep the lock from others.) */
+	for (; ch; ch = ch->next) {
+		found |= answer_for(seat, ch);
+		served += atomic_load_explicit(&ch->pos, memory_order_relaxed);
 	}
+	/* Who rings for a call that has been served meanwhile has not rung for
+	 * nothing. (Two workers may be here at once: then it is a guess.) */
+	if (atomic_exchange_explicit(&conn->served_at_bell, served,
+				     memory_order_relaxed) != served)
+		found = 1;
+	strikes = found ? 0
+			: atomic_load_explicit(&conn->strikes,
+					       memory_order_relaxed) +
+				  1;
+	atomic_store_explicit(&conn->strikes, strikes, memory_order_relaxed);
+	if (strikes > STRIKES_MAX) {
+		server_say(server, SKYIPC_LOG_WARNING,
+			   "pid %d uid %u rings for nothing",
+			   (int)conn->peer.pid, (unsigned)conn->peer.uid);
+		sconn_kill(conn, END_GONE, "rings for nothing");
+	}
+	sconn_put(conn);
 }
 
 void seat_bells(struct seat *seat, int ms)
@@ -171,7 +180,7 @@ void seat_take_inbox(struct seat *seat)
 
 		next = ch->next_inbox;
 		if (seat_list_add(seat, ch))
-			sconn_kill(conn, "no memory to serve it");
+			sconn_kill(conn, END_SERVER, "no memory to serve it");
 		sconn_put(conn); /* the inbox's */
 	}
 }

@@ -48,7 +48,7 @@ static __attribute__((noinline)) void wake(struct schan *ch)
 		return;
 	point("server-wake");
 	stat_add(ch->stats.wakes, 1);
-	futex_wake_all(&ch->head->client.park);
+	futex_wake(&ch->head->client.park);
 }
 
 static inline void publish(struct schan *ch, uint64_t pos, uint32_t flags,
@@ -160,23 +160,25 @@ static int send_fds(struct serving *s)
 	struct sconn *conn = s->ch->conn;
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_FDS);
-	int err = -EPIPE;
+	char why[160];
+	int err;
 
 	if (s->call.reply_nfds > SKYIPC_MAX_FDS)
 		return -EINVAL;
 	msg.fds.chan = s->ch->number;
 	msg.fds.pos = s->pos;
 	msg.fds.count = s->call.reply_nfds;
+	err = sconn_reserve_fds(conn, s->call.reply_nfds, why, sizeof(why));
+	if (err)
+		return err;
 	pthread_mutex_lock(&conn->sock_lock);
-	/* Without waiting: a client that does not read harms itself. */
-	if (conn->sock >= 0)
-		err = sock_send(conn->sock, &msg, len, s->call.reply_fds,
-				s->call.reply_nfds, 0);
+	err = sconn_send_locked(conn, &msg, len, s->call.reply_fds,
+				s->call.reply_nfds);
 	pthread_mutex_unlock(&conn->sock_lock);
 	point("server-fds-sent");
 	if (!err)
 		stat_add(s->ch->stats.fds_out, s->call.reply_nfds);
-	return err == -EAGAIN ? -ENOBUFS : err;
+	return err;
 }
 
 static __attribute__((noinline)) void finish_extras(struct serving *s,

@@ -101,6 +101,7 @@ SKY_PUBLIC int skyipc_server_start(struct skyipc_server *s)
 		pthread_mutex_lock(&s->lock);
 		s->seats_done = s->attr.workers;
 		pthread_cond_broadcast(&s->changed);
+		pthread_cond_broadcast(&s->seat_free);
 		pthread_mutex_unlock(&s->lock);
 		seats_join(s);
 		control_close_all(s);

@@ -5,7 +5,9 @@
  *   server_make.c  making and freeing it
  *   server.c   its life: start, run, shut down, stop, dispatch
  *   control.c  the control thread: accepts, shakes hands, hears of deaths
- *   sconn.c    a connection's server end, its channels and their memory
+ *   sconn.c    a connection's server end: from accept to the last reference
+ *   sconn_sock.c  what it hears and says, descriptors on their way
+ *   sconn_mem.c  its channels and buffers, and who pays for them
  *   worker.c   threads, and the seats they sit on
  *   seat.c     finding work, waiting for it
  *   seat_list.c  which channels to look at
@@ -21,6 +23,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "fdq.h"
 #include "name.h"
@@ -62,13 +65,21 @@ struct schan {
 	uint32_t number;
 	/* Buffers; set once, release, before the client can know them. */
 	_Atomic(char *) data;
+	int being_made;		   /* under the connection's sock_lock */
 	struct skyipc_stats stats; /* written under the claim */
 };
 
 enum sconn_state {
 	SCONN_NEW, /* has not said hello */
 	SCONN_OPEN,
+	SCONN_LINGERING, /* dead, but has not read all descriptors sent to it */
 	SCONN_DEAD,
+};
+
+/* Why a connection ends. */
+enum sconn_end {
+	END_GONE,   /* by the client's doing: it needs nothing any more */
+	END_SERVER, /* by ours: the client may still read what it was told */
 };
 
 /* The server's end of a connection. */
@@ -76,27 +87,46 @@ struct sconn {
 	struct skyipc_server *server;
 	uint64_t id; /* index in the table, and generation above bit 32 */
 	_Atomic int refs;
-	enum sconn_state state;
+	_Atomic int
+		state; /* enum sconn_state; changed under the server's lock */
 	const struct transport *transport; /* once open */
 	struct skyipc_peer peer;
 	struct quota_user *user;
 	uint64_t deadline; /* SCONN_NEW: for hello */
+	TAILQ_ENTRY(sconn) handshake;
+	int gone; /* END_GONE */
 
 	uint32_t depth;
 	uint32_t bufs;
 	uint64_t buf_size;
 	int bell;
-	uint32_t strikes; /* rings for nothing since the last call */
-	uint64_t served_at_bell;
+	_Atomic uint32_t strikes; /* rings for nothing since the last call */
+	_Atomic uint64_t served_at_bell;
 
 	struct sconn *next_dying; /* dead, but still referenced */
 	struct schan *chans;
 	uint32_t nchans;
 	uint64_t mem;
+	uint32_t maps;
 
 	pthread_mutex_t sock_lock; /* receiving, and closing */
 	int sock;		   /* -1 once dead */
+	int rings_by_sock;	   /* the client has no eventfd, see proto.h */
 	struct fdq fdq;
+	/* Descriptors sent that may not have been read; on the user's list. */
+	unsigned unread;
+	unsigned reserved; /* of these, not sent yet */
+	TAILQ_ENTRY(sconn) unread_entry;
+};
+
+/* Buffers on their way from "may it?" to "here they are". */
+struct making {
+	TAILQ_ENTRY(making) entry;
+	struct sconn *conn; /* referenced */
+	struct schan *ch;
+	int fd;
+	char *map;
+	uint64_t size, done;
 };
 
 /*
@@ -105,7 +135,7 @@ struct sconn {
  * leaves its seat to another one.
  */
 struct seat {
-	struct skyipc_server *server;
+	_Alignas(128) struct skyipc_server *server;
 	struct seat *next_free;
 	int index;
 	int cpu;  /* to be pinned to, -1: anywhere */
@@ -150,20 +180,28 @@ struct skyipc_server {
 	int shutdown_fd; /* written by skyipc_server_shutdown() */
 	int drain_fd;	 /* readable for good once draining */
 	int more_fd;	 /* readable while dispatch has left work undone */
-	int timer_fd;	 /* next handshake that will have taken too long */
+	int timer_fd;	 /* next handshake too long; accept again */
 	int spare_fd;	 /* given up for a moment to refuse when out of fds */
+	int making_fd;	 /* readable while buffers are being made */
+	int deaf;	 /* the listener is not watched: no descriptors */
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* state, seats */
+	pthread_cond_t changed;	  /* state, seats done, calls without a seat */
+	pthread_cond_t seat_free; /* for idle threads */
 	enum server_state state;
 	_Atomic int draining;
 	int dispatching; /* a thread is in skyipc_server_dispatch() */
 
 	struct sconn **conns;
+	uint32_t *places; /* free ones in conns */
+	uint32_t nplaces;
 	uint32_t conns_size, nconns;
 	uint32_t next_gen;
-	uint32_t handshakes; /* connections in SCONN_NEW */
+	TAILQ_HEAD(, sconn) handshakes; /* SCONN_NEW, by deadline */
+	uint32_t nopen;
+	TAILQ_HEAD(, making) making;
 	struct quota quota;
+	uint64_t maps_per_uid;
 	struct sconn *dying;
 	struct skyipc_stats retired; /* of connections that are gone */
 
@@ -199,29 +237,65 @@ void control_close_all(struct skyipc_server *server);
 #define EVENT_SHUTDOWN 2u
 #define EVENT_TIMER 3u
 #define EVENT_BELLS 4u
+#define EVENT_MAKING 5u
 #define EVENT_CONN (UINT64_C(1) << 32) /* ids are at least this */
 
 /* Answer a client's message, under sock_lock; -errno: the client must go. */
 int sconn_answer_locked(struct sconn *conn, const union proto_msg *msg);
+/* The buffers of channel @number are @fd, or @err: tell the client. */
+int sconn_tell_bufs(struct sconn *conn, uint32_t number, int fd, int err,
+		    const char *why);
 
 /* sconn.c; lock order: a connection's sock_lock, then the server's lock */
-int sconn_add(struct skyipc_server *server, int sock, struct sconn **out,
-	      char *why, size_t size);
-void sconn_kill(struct sconn *conn, const char *why);
+/*
+ * Accept one connection. Return: 1; 0: none waits; -errno, and *@sock is that
+ * of a client to be told so with @why, or -1.
+ */
+int sconn_accept(struct skyipc_server *server, int *sock, char *why,
+		 size_t size);
+void sconn_kill(struct sconn *conn, enum sconn_end end, const char *why);
+/* A lingering one: has the client read everything by now? */
+void sconn_linger(struct sconn *conn);
 struct sconn *sconn_get_locked(struct skyipc_server *server, uint64_t id);
 void sconn_put(struct sconn *conn);
 int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
 	       size_t size);
-int sconn_chan_add(struct sconn *conn, struct schan **chan, int *fd, char *why,
-		   size_t size);
-int sconn_bufs_add(struct sconn *conn, uint32_t number, int *fd, char *why,
-		   size_t size);
+
+/* sconn_sock.c */
 /*
  * Receive one message, under sock_lock; descriptors of calls are queued.
  * Return: its type; 0 for descriptors; -errno.
  */
 int sconn_hear_locked(struct sconn *conn, union proto_msg *msg);
 int sconn_take_fds(struct sconn *conn, uint32_t chan, uint64_t pos, int **fds);
+/*
+ * Send a message, under sock_lock, without waiting. Descriptors must have been
+ * reserved. Return: 0; -ENOBUFS: the client does not read; -EPIPE; ...
+ */
+int sconn_send_locked(struct sconn *conn, const union proto_msg *msg,
+		      size_t len, const int *fds, unsigned n);
+/*
+ * May @n more descriptors be on their way to the client's user? 0, and they are
+ * counted until it has read them; -EDQUOT.
+ */
+int sconn_reserve_fds(struct sconn *conn, unsigned n, char *why, size_t len);
+void sconn_unreserve_fds(struct sconn *conn, unsigned n);
+/* May descriptors be on their way to the client still? Under sock_lock. */
+int sconn_has_unread(struct sconn *conn);
+
+/* sconn_mem.c, under sock_lock */
+int sconn_chan_add(struct sconn *conn, struct schan **chan, int *fd, char *why,
+		   size_t size);
+/*
+ * Make buffers, a piece at a time: control_step() goes on with it, and
+ * sconn_tell_bufs() is called, perhaps at once, when they are there or cannot
+ * be. Return: 0; -errno with @why: they may not be.
+ */
+int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why,
+		     size_t size);
+void sconn_bufs_step(struct skyipc_server *server);
+void sconn_bufs_drop_all(struct skyipc_server *server);
+void sconn_mem_free(struct sconn *conn);
 
 /* worker.c */
 /* In a forked child: this thread is no worker. */

@@ -21,7 +21,6 @@
 
 #define SPIN_NS 50000u
 #define HANDSHAKE_NS UINT64_C(5000000000)
-#define CONNS_PER_UID 16384u
 #define MEM_PER_UID (UINT64_C(4) << 30)
 #define BUF_SIZE (UINT64_C(64) << 20)
 #define EXTRA_THREADS 256u
@@ -59,6 +58,7 @@ static void close_all_fds(struct skyipc_server *s)
 	close_fd(&s->more_fd);
 	close_fd(&s->timer_fd);
 	close_fd(&s->spare_fd);
+	close_fd(&s->making_fd);
 }
 
 /*
@@ -133,8 +133,6 @@ static int take_attr(struct skyipc_server *s,
 		return fail(-EINVAL, "buf_size is at most %llu",
 			    (unsigned long long)SHM_BUF_MAX);
 	a->buf_size = align_up(a->buf_size, 4096);
-	if (!a->max_conns_per_uid)
-		a->max_conns_per_uid = CONNS_PER_UID;
 	if (!a->max_mem_per_uid)
 		a->max_mem_per_uid = MEM_PER_UID;
 	if (!a->handshake_ns)
@@ -178,17 +176,20 @@ static int make_fds(struct skyipc_server *s)
 	s->more_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->timer_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	s->making_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->listen_fd = socket(AF_UNIX,
 			      SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->ctl_ep < 0 || s->bell_ep < 0 || s->shutdown_fd < 0 ||
 	    s->drain_fd < 0 || s->more_fd < 0 || s->timer_fd < 0 ||
-	    s->spare_fd < 0 || s->listen_fd < 0)
+	    s->spare_fd < 0 || s->making_fd < 0 || s->listen_fd < 0)
 		return fail(-errno, "cannot make descriptors: %s",
 			    strerror(errno));
 	err = server_watch_fd(s->ctl_ep, s->shutdown_fd, EVENT_SHUTDOWN);
 	if (!err)
 		err = server_watch_fd(s->ctl_ep, s->timer_fd, EVENT_TIMER);
+	if (!err)
+		err = server_watch_fd(s->ctl_ep, s->making_fd, EVENT_MAKING);
 	if (!err)
 		err = server_watch_fd(s->bell_ep, s->drain_fd, EVENT_SHUTDOWN);
 	if (!err)
@@ -232,6 +233,7 @@ static void server_free(struct skyipc_server *s)
 {
 	close_all_fds(s);
 	seats_free(s);
+	sconn_bufs_drop_all(s);
 	/* Only in a child's copy is anything left; nobody else refers to it. */
 	for (uint32_t i = 0; i < s->conns_size; i++)
 		if (s->conns[i]) {
@@ -244,12 +246,15 @@ static void server_free(struct skyipc_server *s)
 		sconn_put(s->dying);
 	}
 	free(s->conns);
+	free(s->places);
 	free(s->ops);
 	free(s->cpus);
 	/* The parent's threads, which may wait on it, are not here to leave it:
 	 * destroying a child's copy could wait for them for ever. */
-	if (s->state != SERVER_FORKED)
+	if (s->state != SERVER_FORKED) {
 		pthread_cond_destroy(&s->changed);
+		pthread_cond_destroy(&s->seat_free);
+	}
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -270,9 +275,14 @@ SKY_PUBLIC int skyipc_server_create(const char *name,
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->changed, &monotonic);
+	pthread_cond_init(&s->seat_free, NULL);
 	pthread_condattr_destroy(&monotonic);
 	s->listen_fd = s->ctl_ep = s->bell_ep = s->shutdown_fd = -1;
 	s->drain_fd = s->more_fd = s->timer_fd = s->spare_fd = -1;
+	s->making_fd = -1;
+	TAILQ_INIT(&s->handshakes);
+	TAILQ_INIT(&s->making);
+	s->maps_per_uid = quota_maps_max();
 	s->name.lock = -1;
 
 	err = take_attr(s, attr);

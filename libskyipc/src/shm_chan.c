@@ -54,6 +54,7 @@ int shm_chan_open(struct skyipc_conn *conn, struct chan **out,
 	ch->rep = (void *)(mem + shm_rep_offset(conn->depth));
 	ch->mask = conn->depth - 1;
 	ch->cpu = -1;
+	ch->data_fd = -1;
 	ch->number = answer.chan;
 	ch->spin_max = ns_to_ticks(conn->spin_ns);
 	ch->prepared = ch->held = NO_BUF;
@@ -70,6 +71,8 @@ void shm_chan_close(struct chan *base)
 	munmap(ch->head, shm_chan_size(conn->depth));
 	if (ch->data)
 		munmap(ch->data, shm_bufs_size(conn->bufs, conn->buf_size));
+	if (ch->data_fd >= 0)
+		close(ch->data_fd);
 	free(ch->free_buf);
 	free(ch->held_async);
 	free(ch->pending);
@@ -82,7 +85,7 @@ int shm_bufs_open(struct shm_chan *ch, uint64_t deadline)
 	struct proto_answer answer;
 	union proto_msg req;
 	void *map;
-	int fd, err;
+	int err;
 
 	if (!ch->free_buf)
 		ch->free_buf = calloc(conn->bufs, sizeof(*ch->free_buf));
@@ -90,15 +93,22 @@ int shm_bufs_open(struct shm_chan *ch, uint64_t deadline)
 		ch->held_async = calloc(conn->bufs, sizeof(*ch->held_async));
 	if (!ch->free_buf || !ch->held_async)
 		return -ENOMEM;
-	proto_init(&req, PROTO_BUFS_OPEN);
-	req.bufs_open.chan = ch->number;
-	point("client-bufs-ask");
-	err = conn_ask(conn, &req, PROTO_BUFS, ch->number, &answer, &fd,
-		       deadline);
-	if (err)
-		return err;
-	err = memfd_map(fd, shm_bufs_size(conn->bufs, conn->buf_size), &map);
-	close(fd);
+	if (ch->data_fd < 0) {
+		proto_init(&req, PROTO_BUFS_OPEN);
+		req.bufs_open.chan = ch->number;
+		point("client-bufs-ask");
+		err = conn_ask(conn, &req, PROTO_BUFS, ch->number, &answer,
+			       &ch->data_fd, deadline);
+		if (err)
+			return err;
+	}
+	err = memfd_map(ch->data_fd, shm_bufs_size(conn->bufs, conn->buf_size),
+			&map);
+	/* The server makes them once: keep them for another try. */
+	if (err == -ENOMEM)
+		return fail(err, "no room to map the buffers");
+	close(ch->data_fd);
+	ch->data_fd = -1;
 	if (err)
 		return fail(err, "the server's buffers are not as agreed");
 	point("client-bufs-mapped");

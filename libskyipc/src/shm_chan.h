@@ -54,7 +54,8 @@ struct shm_chan {
 	struct pending *pending;
 
 	/* Long parts: free buffers are a stack. */
-	char *data; /* NULL: not made yet */
+	char *data;  /* NULL: not made yet */
+	int data_fd; /* made by the server, but not mapped here yet; -1 */
 	uint32_t *free_buf;
 	uint32_t nfree;
 	uint32_t prepared;    /* given by buffer(), or NO_BUF */

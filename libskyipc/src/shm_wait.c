@@ -10,6 +10,7 @@
  * and park if that does not bring the reply.
  */
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,19 +27,32 @@ __thread void (*block_hook)(void);
 #define RING_AGAIN_MIN 1000000u
 #define RING_AGAIN_MAX 64000000u
 
+/* Spinning for longer than that, a request not even started is worth a ring. */
+#define RING_SPIN_NS 50000u
+
 static void ring(struct shm_chan *ch)
 {
+	struct skyipc_conn *conn = ch->base.conn;
 	uint64_t one = 1;
+	union proto_msg msg;
+	long n;
 
 	point("client-ring");
 	stat_add(ch->base.stats.wakes, 1);
 	ch->rang = ch->pos;
 	/*
-	 * Fails only if the counter is full (the server knows already) or the
-	 * server is dead (the watch tells us).
+	 * Fails only if the counter or the socket is full (the server has
+	 * something to look at already, and we ring again before long) or the
+	 * server is dead (the watch tells us). Not by write() and send(), which
+	 * are cancellation points.
 	 */
-	if (syscall(SYS_write, ch->base.conn->bell, &one, sizeof(one)) < 0)
-		return; /* (write() would be a cancellation point) */
+	if (likely(conn->bell >= 0))
+		n = syscall(SYS_write, conn->bell, &one, sizeof(one));
+	else
+		n = syscall(SYS_sendto, conn->sock, &msg,
+			    proto_init(&msg, PROTO_RING),
+			    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+	(void)n;
 }
 
 void shm_ring(struct shm_chan *ch)
@@ -58,7 +72,7 @@ void shm_wake(struct chan *base)
 	 * and waking us.
 	 */
 	atomic_store(&ch->head->client.park, SHM_AWAKE);
-	futex_wake_all(&ch->head->client.park);
+	futex_wake(&ch->head->client.park);
 }
 
 static int is_here(struct shm_chan *ch)
@@ -102,11 +116,27 @@ static int yield(struct shm_chan *ch, uint64_t pos)
 	return ret;
 }
 
+/*
+ * If the worker that has our channel is busy with another call, an idle one can
+ * take it over: ring, although nobody has asked for it; unless we just have.
+ * Return: whether the request has not been started.
+ */
+static int ring_if_waiting(struct shm_chan *ch, uint64_t pos)
+{
+	if (atomic_load_explicit(&ch->head->accepted, memory_order_relaxed) >
+	    pos)
+		return 0;
+	if (ch->rang <= pos)
+		ring(ch);
+	return 1;
+}
+
 static int spin(struct shm_chan *ch, uint64_t pos, uint64_t t0,
 		uint64_t deadline)
 {
 	struct shm_slot *slot = &ch->rep[pos & ch->mask];
 	uint64_t max = ch->spin_max, head;
+	uint64_t ring_at = ns_to_ticks(RING_SPIN_NS);
 
 	point("client-spin");
 	/* When spinning has not paid lately, try it only now and then. */
@@ -117,6 +147,10 @@ static int spin(struct shm_chan *ch, uint64_t pos, uint64_t t0,
 			if (shm_ready(slot, pos, &head))
 				return 0;
 			cpu_relax();
+		}
+		if (unlikely(ticks() - t0 > ring_at)) {
+			ring_if_waiting(ch, pos);
+			ring_at = UINT64_MAX;
 		}
 		if (conn_state(ch->base.conn) != CONN_ALIVE)
 			return look(ch, pos);
@@ -145,15 +179,9 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 		ret = look(ch, pos);
 		if (ret != 1)
 			break;
-		/*
-		 * If the worker that has our channel is busy with another
-		 * call, an idle one can take it over: ring, although nobody
-		 * has asked for it; unless we just have.
-		 */
-		if (atomic_load_explicit(&ch->head->accepted,
-					 memory_order_relaxed) <= pos) {
-			if (again > RING_AGAIN_MIN || ch->rang <= pos)
-				ring(ch);
+		if (again > RING_AGAIN_MIN)
+			ch->rang = pos; /* it may not have been heard */
+		if (ring_if_waiting(ch, pos)) {
 			until = min_u64(deadline, now_ns() + again);
 			again = min_u64(again * 2, RING_AGAIN_MAX);
 		}

@@ -118,7 +118,7 @@ static void leave_seat(void)
 			seat->current = NULL;
 		}
 		seat_free_locked(seat);
-		pthread_cond_broadcast(&server->changed);
+		pthread_cond_signal(&server->seat_free);
 	}
 	pthread_mutex_unlock(&server->lock);
 }
@@ -174,7 +174,7 @@ static void *worker(void *arg)
 		seat = server->free_seats;
 		if (!seat) {
 			server->idle_threads++;
-			pthread_cond_wait(&server->changed, &server->lock);
+			pthread_cond_wait(&server->seat_free, &server->lock);
 			server->idle_threads--;
 			continue;
 		}
@@ -196,7 +196,8 @@ static void *worker(void *arg)
 		pthread_mutex_lock(&server->lock);
 		if (my_seat == seat) {
 			my_seat = NULL;
-			server->seats_done++;
+			if (++server->seats_done == server->attr.workers)
+				pthread_cond_broadcast(&server->seat_free);
 		} else {
 			server->in_calls--;
 		}
@@ -245,9 +246,13 @@ static int choose_cpu(struct skyipc_server *server, uint32_t i)
 
 int seats_make(struct skyipc_server *server)
 {
-	server->seats = calloc(server->attr.workers, sizeof(struct seat));
+	size_t size = server->attr.workers * sizeof(struct seat);
+
+	/* Aligned: workers do not write each other's lines. */
+	server->seats = aligned_alloc(_Alignof(struct seat), size);
 	if (!server->seats)
 		return -ENOMEM;
+	memset(server->seats, 0, size);
 	for (uint32_t i = server->attr.workers; i-- > 0;) {
 		struct seat *seat = &server->seats[i];
 
