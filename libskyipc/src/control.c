@@ -1,32 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.c - the control thread: accepts, shakes hands, hears of deaths
+ * control.c - the control thread: shakes hands, answers, hears of deaths
  *
  * Everything a client sends here is hostile: a message that is not as it should
- * be ends the connection, a slow handshake runs out of time, and no descriptor
- * or memory shortage that clients can cause stops the thread.
+ * be ends the connection, and so does not reading what was asked for.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "server.h"
-#include "sock.h"
 #include "transport.h"
 #include "point.h"
 
-/* Connections accepted, and messages read from one, before others' turn. */
-#define ACCEPT_BATCH 64
+/* Messages read from one client before it is others' turn. */
 #define MESSAGE_BATCH 16
-
-/* Without descriptors or memory for one more client, how long not to listen. */
-#define HEAR_AGAIN_NS UINT64_C(20000000)
 
 /* -ENOBUFS: the client does not read its answers. */
 static int answer(struct sconn *conn, union proto_msg *msg, size_t len,
@@ -36,134 +27,6 @@ static int answer(struct sconn *conn, union proto_msg *msg, size_t len,
 	snprintf(msg->answer.text, sizeof(msg->answer.text), "%s",
 		 why[0] || !result ? why : strerror(-result));
 	return sconn_send_locked(conn, msg, len, NULL, 0);
-}
-
-/* ---- new connections ---------------------------------------------------- */
-
-/* For the handshake that has begun first, and for accepting again. */
-static void arm_timer(struct skyipc_server *server)
-{
-	struct itimerspec its = { .it_value = { 0, 0 } };
-	uint64_t first = DEADLINE_NONE;
-	struct sconn *conn;
-
-	pthread_mutex_lock(&server->lock);
-	conn = TAILQ_FIRST(&server->handshakes);
-	if (conn)
-		first = conn->deadline;
-	pthread_mutex_unlock(&server->lock);
-	if (server->deaf)
-		first = min_u64(first, now_ns() + HEAR_AGAIN_NS);
-	if (first != DEADLINE_NONE) {
-		its.it_value.tv_sec = (time_t)(first / 1000000000u);
-		its.it_value.tv_nsec = (long)(first % 1000000000u);
-	}
-	timerfd_settime(server->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
-}
-
-/* Watch the listener, or not. */
-static void listen_again(struct skyipc_server *server, int on)
-{
-	struct epoll_event ev = { .events = on ? EPOLLIN : 0,
-				  .data.u64 = EVENT_LISTEN };
-
-	epoll_ctl(server->ctl_ep, EPOLL_CTL_MOD, server->listen_fd, &ev);
-	server->deaf = !on;
-}
-
-static void expire(struct skyipc_server *server)
-{
-	uint64_t now = now_ns(), ticks;
-	struct sconn *conn;
-
-	if (read(server->timer_fd, &ticks, sizeof(ticks)) < 0)
-		return;
-	for (;;) {
-		/* Nobody else takes connections off this list. */
-		pthread_mutex_lock(&server->lock);
-		conn = TAILQ_FIRST(&server->handshakes);
-		pthread_mutex_unlock(&server->lock);
-		if (!conn || conn->deadline > now)
-			break;
-		server_say(server, SKYIPC_LOG_WARNING,
-			   "pid %d uid %u said nothing in time",
-			   (int)conn->peer.pid, (unsigned)conn->peer.uid);
-		sconn_kill(conn, END_GONE, "handshake timed out");
-	}
-	if (server->deaf)
-		listen_again(server, 1);
-	arm_timer(server);
-}
-
-static void count_refused(struct skyipc_server *server)
-{
-	pthread_mutex_lock(&server->lock);
-	server->retired.refused++;
-	pthread_mutex_unlock(&server->lock);
-}
-
-/* One that never became a connection. */
-static void refuse(struct skyipc_server *server, int sock, int err,
-		   const char *why)
-{
-	union proto_msg msg;
-	size_t len = proto_init(&msg, PROTO_WELCOME);
-
-	msg.answer.result = err;
-	if (!why[0])
-		why = strerror(-err);
-	snprintf(msg.answer.text, sizeof(msg.answer.text), "%s", why);
-	/* A new socket has room. */
-	sock_send(sock, &msg, len, NULL, 0, 0);
-	close(sock);
-	count_refused(server);
-	server_say(server, SKYIPC_LOG_WARNING, "connection refused: %s", why);
-}
-
-/*
- * Out of descriptors: a connection that cannot be accepted would keep the
- * listener readable for ever. Give up the spare one for the moment it takes to
- * tell the client. Another thread may be quicker and take it: then do not
- * listen for a while.
- */
-static void refuse_without_fds(struct skyipc_server *server)
-{
-	int sock = -1;
-
-	if (server->spare_fd >= 0) {
-		close(server->spare_fd);
-		sock = accept4(server->listen_fd, NULL, NULL,
-			       SOCK_CLOEXEC | SOCK_NONBLOCK);
-	}
-	if (sock >= 0)
-		refuse(server, sock, -EMFILE,
-		       "the server is out of file descriptors "
-		       "(see its RLIMIT_NOFILE)");
-	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (server->spare_fd < 0)
-		listen_again(server, 0);
-}
-
-static void accept_new(struct skyipc_server *server)
-{
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		char why[160] = "";
-		int sock, err;
-
-		err = sconn_accept(server, &sock, why, sizeof(why));
-		if (err < 0 && sock >= 0) {
-			refuse(server, sock, err, why);
-		} else if (err == -EMFILE || err == -ENFILE) {
-			refuse_without_fds(server);
-			break;
-		} else if (err == -ENOMEM || err == -ENOBUFS) {
-			listen_again(server, 0);
-			break;
-		} else if (err <= 0 && err != -EINTR && err != -ECONNABORTED) {
-			break;
-		}
-	}
-	arm_timer(server);
 }
 
 /* ---- messages ----------------------------------------------------------- */
@@ -210,7 +73,7 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 	}
 	if (err) {
 		answer(conn, &msg, len, err, why);
-		count_refused(server);
+		accept_refused(server);
 		return err;
 	}
 	snprintf(msg.welcome.transport, sizeof(msg.welcome.transport), "%s",
@@ -223,7 +86,7 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 	point("server-welcomed");
 	/* Nobody is waited for any more? */
 	if (TAILQ_EMPTY(&server->handshakes))
-		arm_timer(server);
+		accept_arm_timer(server);
 	return err;
 }
 
@@ -343,7 +206,7 @@ static void tell_version(struct sconn *conn)
 	snprintf(why, sizeof(why), "the server speaks version %u",
 		 PROTO_VERSION);
 	answer(conn, &msg, len, -EPROTONOSUPPORT, why);
-	count_refused(conn->server);
+	accept_refused(conn->server);
 }
 
 static void conn_event(struct skyipc_server *server, uint64_t id)
@@ -394,13 +257,13 @@ int control_step(struct skyipc_server *server, int ms, int *bells)
 	for (int i = 0; i < n; i++) {
 		switch (ev[i].data.u64) {
 		case EVENT_LISTEN:
-			accept_new(server);
+			accept_clients(server);
 			break;
 		case EVENT_SHUTDOWN:
 			stop = 1;
 			break;
 		case EVENT_TIMER:
-			expire(server);
+			accept_timer(server);
 			break;
 		case EVENT_BELLS:
 			if (bells)

@@ -4,7 +4,8 @@
  *
  *   server_make.c  making and freeing it
  *   server.c   its life: start, run, shut down, stop, dispatch
- *   control.c  the control thread: accepts, shakes hands, hears of deaths
+ *   accept.c   clients come, and say what they want in time
+ *   control.c  the control thread: shakes hands, answers, hears of deaths
  *   sconn.c    a connection's server end: from accept to the last reference
  *   sconn_sock.c  what it hears and says, descriptors on their way
  *   sconn_mem.c  its channels and buffers, and who pays for them
@@ -232,6 +233,14 @@ void control_drain(struct skyipc_server *server);
 /* Handle what there is, wait up to @ms for the first; 1: shutdown asked. */
 int control_step(struct skyipc_server *server, int ms, int *bells);
 void control_close_all(struct skyipc_server *server);
+
+/* accept.c, on the control thread */
+void accept_clients(struct skyipc_server *server);
+/* The time of a handshake is up, or it is time to listen again. */
+void accept_timer(struct skyipc_server *server);
+void accept_arm_timer(struct skyipc_server *server);
+/* Count a client that did not get in. */
+void accept_refused(struct skyipc_server *server);
 
 #define EVENT_LISTEN 1u
 #define EVENT_SHUTDOWN 2u
