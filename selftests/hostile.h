@@ -80,7 +80,8 @@ void target_down(struct target *t);
 /* ---- the tests ---------------------------------------------------------- */
 
 extern const struct CMUnitTest message_tests[], memory_tests[], flood_tests[],
-	server_tests[];
-extern const size_t nmessage_tests, nmemory_tests, nflood_tests, nserver_tests;
+	hoard_tests[], server_tests[];
+extern const size_t nmessage_tests, nmemory_tests, nflood_tests, nhoard_tests,
+	nserver_tests;
 
 #endif
