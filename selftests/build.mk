@@ -22,6 +22,7 @@ thread_test_srcs := selftests/testlib.c
 fork_test_srcs := selftests/testlib.c
 signal_test_srcs := selftests/testlib.c
 peer_test_srcs := selftests/testlib.c
+share_test_srcs := selftests/testlib.c
 stats_test_srcs := selftests/testlib.c
 death_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/death_[a-su-z]*.c)
