@@ -87,11 +87,111 @@ static void drain_nested(void **state)
 	skyipc_close(to_self);
 }
 
+/* ---- while another thread dispatches ------------------------------------ */
+
+struct inside {
+	struct skyipc_server *server;
+	pthread_t thread;
+	int ret;
+};
+
+static void *dispatch(void *arg)
+{
+	struct inside *in = arg;
+
+	/* Another thread may be inside for a moment, to see who is. */
+	do {
+		in->ret = skyipc_server_dispatch(in->server, SKYIPC_FOREVER);
+	} while (in->ret >= 0 || in->ret == -EBUSY);
+	return NULL;
+}
+
+static void *stop(void *arg)
+{
+	struct inside *in = arg;
+
+	in->ret = skyipc_server_stop(in->server, LIMIT * slowness);
+	return NULL;
+}
+
+static void dispatcher_up(struct inside *in, const char *name)
+{
+	int ret;
+
+	assert_int_equal(skyipc_server_create(name, &plain, &in->server), 0);
+	assert_int_equal(pthread_create(&in->thread, NULL, dispatch, in), 0);
+	assert_true(WAIT_FOR(
+		(ret = skyipc_server_dispatch(in->server, SKYIPC_NS(1))) != 0));
+	assert_int_equal(ret, -EBUSY);
+}
+
+static int dispatching(struct skyipc_server *server)
+{
+	int is;
+
+	pthread_mutex_lock(&server->lock);
+	is = server->dispatching;
+	pthread_mutex_unlock(&server->lock);
+	return is;
+}
+
+/* Who has been told that it has stopped may take it apart. */
+static void dispatcher_down(struct inside *in)
+{
+	assert_false(dispatching(in->server));
+	pthread_join(in->thread, NULL);
+	assert_int_equal(in->ret, -ESHUTDOWN);
+	skyipc_server_destroy(in->server);
+}
+
+static void stop_dispatched(void **state)
+{
+	struct skyipc_msg req = { .op = OP_BLOCK }, rep = { .op = 0 };
+	const char *name = new_name();
+	struct inside in, late;
+	struct skyipc_conn *conn;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		/* The other thread sleeps, and serves nobody. */
+		dispatcher_up(&in, name);
+		assert_int_equal(
+			skyipc_server_stop(in.server, LIMIT * slowness), 0);
+		dispatcher_down(&in);
+
+		/* It is in a handler. */
+		dispatcher_up(&in, name);
+		conn = connect_to(name, NULL);
+		assert_int_equal(skyipc_submit(conn, &req), 0);
+		assert_true(WAIT_FOR(test_blocked() == 1));
+		assert_int_equal(skyipc_server_stop(in.server, SKYIPC_MS(5)),
+				 -ETIMEDOUT);
+		assert_true(skyipc_errmsg()[0]);
+		assert_true(dispatching(in.server));
+		late.server = in.server;
+		assert_int_equal(
+			pthread_create(&late.thread, NULL, stop, &late), 0);
+		assert_int_equal(skyipc_poll(conn, &rep, 1), 0);
+		test_unblock(1);
+		pthread_join(late.thread, NULL);
+		assert_int_equal(late.ret, 0);
+		dispatcher_down(&in);
+		assert_int_equal(skyipc_wait(conn, &rep, 1, 1, LIMIT), 1);
+		assert_int_equal(rep.result, 0);
+		assert_int_equal(rep.w[0], 1);
+		skyipc_close(conn);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest by_mode[] = {
 		cmocka_unit_test(drain_nested),
 	};
+	const struct CMUnitTest once[] = {
+		cmocka_unit_test(stop_dispatched),
+	};
 
-	return run_variants("stopping", by_mode, ARRAY_LEN(by_mode), BY_MODE);
+	return run_variants("stopping", by_mode, ARRAY_LEN(by_mode), BY_MODE) +
+	       run_variants("stopping, once", once, ARRAY_LEN(once), 0);
 }
