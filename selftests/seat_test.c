@@ -112,10 +112,62 @@ static void one_at_a_time(void **state)
 	server_down(server);
 }
 
+/* Is any channel on a list? */
+static int listed(struct skyipc_server *server)
+{
+	int n = 0;
+
+	pthread_mutex_lock(&server->lock);
+	for (uint32_t i = 0; i < server->conns_size; i++)
+		if (server->conns[i])
+			for (struct schan *ch = server->conns[i]->chans; ch;
+			     ch = ch->next)
+				n += atomic_load(&ch->owner) != NULL;
+	pthread_mutex_unlock(&server->lock);
+	return n;
+}
+
+/*
+ * What came while a channel's handler ran, and its new worker went to sleep,
+ * is served by who returns from the handler: nobody else knows of it. More
+ * calls than are served in a row, and a client that does not help by waiting,
+ * for then it would ring again.
+ */
+static void left_behind(void **state)
+{
+	enum { N = 60 };
+	const char *name = new_name();
+	struct skyipc_server *server = server_up(name, SKYIPC_BLOCKING);
+	struct skyipc_conn *conn = connect_to(name, NULL);
+	struct skyipc_stats stats;
+	int before = test_counted();
+
+	(void)state;
+	submit(conn, OP_LEAVE);
+	assert_true(WAIT_FOR(away));
+	assert_int_not_equal(successor, 0);
+	for (int i = 0; i < N; i++)
+		submit(conn, OP_COUNT);
+	/* A bell wakes it before submit() returns: it has heard the last. */
+	assert_true(WAIT_FOR(state_of(getpid(), successor) == 'S' &&
+			     !listed(server)));
+	assert_int_equal(test_counted(), before);
+	come_back = 1;
+	/* and the nested one */
+	assert_true(WAIT_FOR(
+		(server_stats_of(server, &stats), stats.calls == N + 2)));
+	assert_int_equal(test_counted(), before + N);
+	for (int i = 0; i < N + 1; i++)
+		reap(conn);
+	skyipc_close(conn);
+	server_down(server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(left_behind),
 	};
 
 	return run_variants("seats", tests, ARRAY_LEN(tests), 0);
