@@ -76,6 +76,8 @@ static void help(void)
 	for (unsigned i = 0; peer_not_built_name(i); i++)
 		printf("  %s: %s\n", peer_not_built_name(i),
 		       peer_not_built(peer_not_built_name(i)));
+	if (fflush(stdout) || ferror(stdout))
+		dief(1, "standard output: %s", strerror(errno));
 	exit(0);
 }
 
@@ -147,8 +149,11 @@ static double seconds(const char *opt, const char *arg)
 	char *end;
 	double s = strtod(arg, &end);
 
-	if (end == arg || *end || !(s > 0) || !isfinite(s) || s > 86400)
+	if (end == arg || *end || isnan(s))
 		dief(USAGE, "%s: '%s' is not a time in seconds", opt, arg);
+	/* Any shorter, and a round would be no time at all. */
+	if (s < 0.001 || s > 86400)
+		dief(USAGE, "%s: %s is not between 0.001 and 86400", opt, arg);
 	return s;
 }
 
@@ -354,6 +359,8 @@ void options_read(struct options *o, int argc, char **argv)
 		o->transports.n = 0;
 	if (!o->transports.n && !o->peers.n)
 		dief(USAGE, "--transport none --peer none: nothing is left");
+	if (o->plot && !strcmp(o->bench, "idle"))
+		dief(USAGE, "--plot: idle measures no latency to draw");
 	if (o->rounds > o->calls)
 		dief(USAGE, "--rounds: more than --calls");
 }

@@ -89,22 +89,31 @@ static void relate(struct placement *p)
 
 static int use_list(const char *list, const cpu_set_t *allowed)
 {
-	while (*list) {
-		char *end;
-		long cpu = strtol(list, &end, 10);
+	cpu_set_t seen;
 
-		if (end == list || (*end && *end != ',') || cpu < 0 ||
+	CPU_ZERO(&seen);
+	for (const char *at = list;; at++) {
+		char *end;
+		long cpu = strtol(at, &end, 10);
+
+		if (end == at || (*end && *end != ',') || cpu < 0 ||
 		    cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, allowed)) {
-			warnf("--cpus: %s: not a CPU this process may use",
-			      list);
+			warnf("--cpus %s: '%.*s' is not a CPU this process may "
+			      "use",
+			      list, (int)strcspn(at, ","), at);
 			return -1;
 		}
-		if (ncpus == CPU_SETSIZE)
-			break;
+		/* Both sides on one CPU is what --placement same-cpu is for. */
+		if (CPU_ISSET(cpu, &seen)) {
+			warnf("--cpus %s: %ld is there twice", list, cpu);
+			return -1;
+		}
+		CPU_SET(cpu, &seen);
 		cpus[ncpus++] = (int)cpu;
-		list = *end ? end + 1 : end;
+		at = end;
+		if (!*at)
+			return 0;
 	}
-	return 0;
 }
 
 int place_init(const char *list)
