@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,31 +9,42 @@
 
 #include "clock.h"
 #include "plot.h"
+#include "run_priv.h"
 #include "util.h"
 
-static char gnuplot[4096];
+/* What the names of the files take, generously. */
+#define NAMES_MAX 256
+
+static char gnuplot[PATH_MAX];
 
 void plot_check(const char *dir)
 {
+	struct stat st;
+
 	if (find_program("gnuplot", gnuplot, sizeof(gnuplot)))
 		dief(1, "--plot: there is no gnuplot: install gnuplot-nox");
+	if (strlen(dir) >= PATH_MAX - NAMES_MAX)
+		dief(1, "--plot: %s: %s", dir, strerror(ENAMETOOLONG));
 	if (mkdir(dir, 0777) && errno != EEXIST)
 		dief(1, "--plot: %s: %s", dir, strerror(errno));
+	if (!stat(dir, &st) && !S_ISDIR(st.st_mode))
+		dief(1, "--plot: %s: %s", dir, strerror(ENOTDIR));
 	if (access(dir, W_OK | X_OK))
 		dief(1, "--plot: %s: %s", dir, strerror(errno));
 }
 
+/* What the files of a group begin with. */
 static void stem(const struct group *g, char *buf, size_t len)
 {
-	int at = snprintf(buf, len, "%s/%s%s%s-%s-%zu", g->o->plot, g->o->bench,
-			  g->what ? "-" : "", g->what ? g->what : "",
-			  g->place.name, g->size);
+	char more[64] = "";
 
 	if (g->gap_us > 0)
-		at += snprintf(buf + at, len - (size_t)at, "-gap%.0f",
-			       g->gap_us);
+		snprintf(more, sizeof(more), "-gap%.0f", g->gap_us);
 	if (g->rate > 0)
-		snprintf(buf + at, len - (size_t)at, "-rate%.0f", g->rate);
+		snprintf(more, sizeof(more), "-rate%.0f", g->rate);
+	snprintf(buf, len, "%s/%s%s%s-%s-%zu%s", g->o->plot, g->o->bench,
+		 g->what ? "-" : "", g->what ? g->what : "", g->place.name,
+		 g->size, more);
 }
 
 struct points {
@@ -56,7 +68,7 @@ static void point(uint64_t value, uint64_t upto, void *arg)
 
 static FILE *create(const char *base, const char *suffix)
 {
-	char path[4200];
+	char path[PATH_MAX + 16];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s%s", base, suffix);
@@ -66,12 +78,19 @@ static FILE *create(const char *base, const char *suffix)
 	return f;
 }
 
-static int write_data(const struct group *g, const char *base)
+/* Close; -1 after an error message if not all of it could be written. */
+static int finish(FILE *f, const char *base, const char *suffix)
 {
-	FILE *f = create(base, ".dat"), *bars = create(base, ".bars");
+	errno = EIO;
+	if (!fflush(f) && !ferror(f))
+		return fclose(f) ? -1 : 0;
+	warnf("%s%s: %s", base, suffix, strerror(errno));
+	fclose(f);
+	return -1;
+}
 
-	if (!f || !bars)
-		return -1;
+static void put_data(const struct group *g, FILE *f, FILE *bars)
+{
 	fputs("# value in ns, cumulative share, 1 / (1 - share); a block for "
 	      "each row\n",
 	      f);
@@ -89,11 +108,20 @@ static int write_data(const struct group *g, const char *base)
 			*r->mode == '-' ? "" : r->mode, row_ns(r, 0.5),
 			row_ns(r, 0.99));
 	}
-	if (fclose(f) | fclose(bars)) {
-		warnf("%s: %s", base, strerror(errno));
-		return -1;
-	}
-	return 0;
+}
+
+static int write_data(const struct group *g, const char *base)
+{
+	FILE *f = create(base, ".dat"), *bars = create(base, ".bars");
+	int bad = !f || !bars;
+
+	if (!bad)
+		put_data(g, f, bars);
+	if (f)
+		bad |= finish(f, base, ".dat");
+	if (bars)
+		bad |= finish(bars, base, ".bars");
+	return bad ? -1 : 0;
 }
 
 static size_t measured(const struct group *g)
@@ -176,24 +204,25 @@ static int write_script(const struct group *g, const char *base)
 		fputs("set terminal pngcairo size 1200,700\n", f);
 		put_plots(f, g, base, pictures[i], "png");
 	}
-	return fclose(f);
+	return finish(f, base, ".gnuplot");
 }
 
 static int draw(const char *base)
 {
-	char script[4200];
-	int status;
+	char script[PATH_MAX + 16];
+	int status = -1;
 	pid_t pid;
 
 	snprintf(script, sizeof(script), "%s.gnuplot", base);
 	pid = fork();
-	if (pid < 0)
-		return -1;
 	if (!pid) {
+		/* ^C is for it, too. */
+		sigprocmask(SIG_SETMASK, &run_unblocked, NULL);
+		signal(SIGPIPE, SIG_DFL);
 		execl(gnuplot, "gnuplot", script, (char *)NULL);
 		_exit(127);
 	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status)
 		warnf("gnuplot could not draw %s", script);
@@ -202,7 +231,7 @@ static int draw(const char *base)
 
 int plot_group(const struct group *g)
 {
-	char base[4096];
+	char base[PATH_MAX];
 
 	stem(g, base, sizeof(base));
 	if (write_data(g, base) || write_script(g, base) || draw(base))
