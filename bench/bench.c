@@ -199,6 +199,11 @@ double row_cpu_ns(const struct row *r)
 	return r->out.calls ? r->out.cpu_ns / (double)r->out.calls : 0;
 }
 
+double row_idle_seconds(const struct group *g, const struct row *r)
+{
+	return g->o->seconds * r->out.rounds / g->o->rounds;
+}
+
 const struct row *group_shm(const struct group *g)
 {
 	for (size_t i = 0; i < g->n; i++)

@@ -68,13 +68,17 @@ void group_free(struct group *g);
 
 static inline int row_measured(const struct row *r)
 {
-	return r->out.state == PEER_OK && r->out.calls;
+	/* ^C may come before its first round. */
+	return r->out.state == PEER_OK && r->out.rounds;
 }
 
 /** Nanoseconds at quantile @q; 0 is the minimum, above 1 the maximum. */
 double row_ns(const struct row *r, double q);
 double row_calls_per_s(const struct row *r);
 double row_cpu_ns(const struct row *r);
+
+/** How long an idle server was watched. */
+double row_idle_seconds(const struct group *g, const struct row *r);
 
 /** The first row of a skyipc transport, or the row of that name; or NULL. */
 const struct row *group_shm(const struct group *g);

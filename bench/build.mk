@@ -3,9 +3,10 @@
 # skybench, with every peer whose library is here. A missing one is left out
 # and skybench says at run time which package would bring it.
 
-bench_srcs := $(sort $(wildcard bench/*.c))
+# The JSON writer is skyctl's.
+bench_srcs := $(sort $(wildcard bench/*.c)) tools/json.c
 bench_libs := -lrt -lm
-bench_def  := -Ibench
+bench_def  := -Ibench -Itools
 
 # $(call header,FILE,FLAGS): 1 if the compiler finds it. Packages without a
 # pkg-config file are found so.

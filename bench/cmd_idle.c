@@ -91,12 +91,13 @@ static int count(struct run *run, struct idle_counts *c)
 	return 0;
 }
 
-struct watched {
-	struct row *row;
-	uint64_t ns;
-};
-
 static uint64_t watch_ns;
+
+/* What a thread had counted goes with it when it ends. */
+static uint64_t gain(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
 
 static int watch(struct run *run, void *arg)
 {
@@ -107,9 +108,9 @@ static int watch(struct run *run, void *arg)
 	    run_pause(run, watch_ns) || count(run, &b))
 		return PEER_FAILED;
 	r->idle.threads = b.threads;
-	r->idle.voluntary += b.voluntary - a.voluntary;
-	r->idle.involuntary += b.involuntary - a.involuntary;
-	r->idle.cpu_ns += b.cpu_ns - a.cpu_ns;
+	r->idle.voluntary += gain(b.voluntary, a.voluntary);
+	r->idle.involuntary += gain(b.involuntary, a.involuntary);
+	r->idle.cpu_ns += gain(b.cpu_ns, a.cpu_ns);
 	return 0;
 }
 
@@ -130,7 +131,7 @@ static int report(struct group *g)
 	for (size_t i = 0; i < g->n; i++) {
 		const struct row *r = &g->rows[i];
 
-		if (r->out.state != PEER_OK)
+		if (!row_measured(r))
 			continue;
 		table_text(t, r->name);
 		table_text(t, r->mode);
@@ -139,13 +140,13 @@ static int report(struct group *g)
 		table_cell(t, "%llu", (unsigned long long)r->idle.involuntary);
 		table_ns(t, (double)r->idle.cpu_ns);
 		table_cell(t, "%.1f%%",
-			   (double)r->idle.cpu_ns / g->o->seconds / 1e7);
+			   (double)r->idle.cpu_ns / row_idle_seconds(g, r) /
+				   1e7);
 		table_row(t);
 		n++;
 	}
 	table_print(t, report_out());
-	report_json(g);
-	return group_complaints(g) || !n;
+	return report_end(g, n);
 }
 
 int cmd_idle(const struct options *o)

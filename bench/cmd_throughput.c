@@ -52,8 +52,7 @@ static int report(struct group *g)
 	}
 	table_print(t, report_out());
 	report_notes(g);
-	report_json(g);
-	return group_complaints(g) || !n;
+	return report_end(g, n);
 }
 
 int cmd_throughput(const struct options *o)

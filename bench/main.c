@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "clock.h"
@@ -23,12 +25,25 @@ static const struct {
 
 #define NQUESTIONS (sizeof(questions) / sizeof(questions[0]))
 
+/* What is opened for the JSON must not become a closed standard output. */
+static void standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct options o;
 	size_t q = 0;
 	int bad;
 
+	standard_files();
 	options_read(&o, argc, argv);
 	while (q < NQUESTIONS && strcmp(questions[q].name, o.bench))
 		q++;

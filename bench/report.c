@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "env.h"
+#include "json.h"
 #include "plot.h"
 #include "report.h"
 #include "util.h"
 
 static FILE *json;
+static int json_err; /* of the first write that failed */
 
 static const struct {
 	const char *title, *field;
@@ -78,96 +80,105 @@ void report_latency(struct table *t, const struct row *r)
 		table_ns(t, row_ns(r, quantiles[i].q));
 }
 
-/* Names come from the command line: anything may be in them. */
-static void json_string(const char *name, const char *value)
+static void json_idle(struct json *j, const struct group *g,
+		      const struct row *r)
 {
-	fprintf(json, ",\"%s\":\"", name);
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
+	json_fixed(j, "seconds", row_idle_seconds(g, r));
+	json_u64(j, "threads", r->idle.threads);
+	json_u64(j, "voluntary_switches", r->idle.voluntary);
+	json_u64(j, "involuntary_switches", r->idle.involuntary);
+	json_u64(j, "cpu_ns", r->idle.cpu_ns);
+}
 
-		if (c == '"' || c == '\\')
-			fprintf(json, "\\%c", c);
-		else if (c < 0x20)
-			fprintf(json, "\\u%04x", c);
-		else
-			fputc(c, json);
-	}
-	fputc('"', json);
+static void json_calls(struct json *j, const struct group *g,
+		       const struct row *r)
+{
+	double bytes = row_calls_per_s(r) * (double)g->size;
+
+	json_u64(j, "calls", r->out.calls);
+	for (size_t i = 0; i < NQUANTILES; i++)
+		json_fixed(j, quantiles[i].field, row_ns(r, quantiles[i].q));
+	json_fixed(j, "calls_per_s", row_calls_per_s(r));
+	json_fixed(j, "cpu_ns_per_call", row_cpu_ns(r));
+	json_u64(j, "calls_per_stamp", r->batch);
+	if (r->cfg.depth > 1)
+		json_u64(j, "depth", r->cfg.depth);
+	if (!strcmp(g->o->bench, "rtt"))
+		json_u64(j, "gap_us", (uint64_t)g->gap_us);
+	if (g->rate > 0)
+		json_u64(j, "rate", (uint64_t)g->rate);
+	if (g->memcpy_bytes_per_s <= 0)
+		return;
+	json_fixed(j, "bytes_per_s", bytes);
+	json_fixed(j, "memcpy_bytes_per_s", g->memcpy_bytes_per_s);
+	json_fixed(j, "ratio", bytes / g->memcpy_bytes_per_s);
 }
 
 static void json_row(const struct group *g, const struct row *r)
 {
-	double rate = row_calls_per_s(r);
-	double bytes = rate * (double)g->size;
-	int idle = !strcmp(g->o->bench, "idle");
+	struct json j;
 
-	fprintf(json, "{\"bench\":\"%s\"", g->o->bench);
+	json_init(&j, json);
+	json_open(&j, NULL, '{');
+	json_str(&j, "bench", g->o->bench);
 	if (g->what)
-		json_string("op", g->what);
-	json_string("name", r->name);
-	json_string("mode", r->mode);
-	json_string("placement", g->place.name);
-	json_string("relation", g->place.relation);
-	fprintf(json, ",\"pinned\":%s",
-		r->peer->flags & PEER_FLOATS ? "false" : "true");
-	fprintf(json, ",\"size\":%zu,\"clients\":%u,\"rounds\":%u", g->size,
-		r->cfg.clients, g->o->rounds);
-	if (idle)
-		fprintf(json,
-			",\"seconds\":%.3f,\"threads\":%u,"
-			"\"voluntary_switches\":%llu,"
-			"\"involuntary_switches\":%llu,\"cpu_ns\":%llu",
-			g->o->seconds, r->idle.threads,
-			(unsigned long long)r->idle.voluntary,
-			(unsigned long long)r->idle.involuntary,
-			(unsigned long long)r->idle.cpu_ns);
-	if (!idle) {
-		fprintf(json, ",\"calls\":%llu",
-			(unsigned long long)r->out.calls);
-		for (size_t i = 0; i < NQUANTILES; i++)
-			fprintf(json, ",\"%s\":%.1f", quantiles[i].field,
-				row_ns(r, quantiles[i].q));
-		fprintf(json, ",\"calls_per_s\":%.1f,\"cpu_ns_per_call\":%.1f",
-			rate, row_cpu_ns(r));
-		fprintf(json, ",\"calls_per_stamp\":%u", r->batch);
-	}
-	if (r->cfg.depth > 1)
-		fprintf(json, ",\"depth\":%u", r->cfg.depth);
-	if (!strcmp(g->o->bench, "rtt"))
-		fprintf(json, ",\"gap_us\":%.0f", g->gap_us);
-	if (g->rate > 0)
-		fprintf(json, ",\"rate\":%.0f", g->rate);
-	if (g->memcpy_bytes_per_s > 0)
-		fprintf(json,
-			",\"bytes_per_s\":%.0f,\"memcpy_bytes_per_s\":%.0f,"
-			"\"ratio\":%.4f",
-			bytes, g->memcpy_bytes_per_s,
-			bytes / g->memcpy_bytes_per_s);
-	json_string("cpu", env_cpu());
-	json_string("kernel", env_kernel());
-	json_string("virt", env_virt());
-	fputs("}\n", json);
+		json_str(&j, "op", g->what);
+	json_str(&j, "name", r->name);
+	json_str(&j, "mode", r->mode);
+	json_str(&j, "placement", g->place.name);
+	json_str(&j, "relation", g->place.relation);
+	json_bool(&j, "pinned", !(r->peer->flags & PEER_FLOATS));
+	json_u64(&j, "size", g->size);
+	json_u64(&j, "clients", r->cfg.clients);
+	json_u64(&j, "rounds", r->out.rounds);
+	if (!strcmp(g->o->bench, "idle"))
+		json_idle(&j, g, r);
+	else
+		json_calls(&j, g, r);
+	json_str(&j, "cpu", env_cpu());
+	json_str(&j, "kernel", env_kernel());
+	json_str(&j, "virt", env_virt());
+	json_end(&j);
 }
 
-void report_json(const struct group *g)
+/* A write that failed is forgotten by the next one that does not. */
+static void flush_json(void)
 {
+	errno = EIO;
+	if ((fflush(json) || ferror(json)) && !json_err)
+		json_err = errno;
+}
+
+int report_end(const struct group *g, size_t n)
+{
+	int bad = !n;
+
 	for (size_t i = 0; json && i < g->n; i++)
-		if (g->rows[i].out.state == PEER_OK)
+		if (row_measured(&g->rows[i]))
 			json_row(g, &g->rows[i]);
 	if (json)
-		fflush(json);
+		flush_json();
+	if (g->o->plot && n)
+		bad |= plot_group(g) != 0;
+	return bad | (group_complaints(g) != 0);
 }
 
 int report_close(void)
 {
 	int bad = 0;
 
-	if (json && (ferror(json) || fflush(json)))
+	if (json)
+		flush_json();
+	if (json && json != stdout && fclose(json) && !json_err)
+		json_err = errno;
+	if (json_err) {
+		warnf("the JSON could not be written: %s", strerror(json_err));
 		bad = 1;
-	if (json && json != stdout && fclose(json))
+	}
+	if (json != stdout && (fflush(stdout) || ferror(stdout))) {
+		warnf("standard output: %s", strerror(errno));
 		bad = 1;
-	if (bad)
-		warnf("the JSON could not be written: %s", strerror(errno));
+	}
 	json = NULL;
 	return bad;
 }
@@ -224,8 +235,5 @@ int report_calls(struct group *g)
 	}
 	table_print(t, report_out());
 	report_notes(g);
-	report_json(g);
-	if (g->o->plot && n)
-		n = plot_group(g) ? 0 : n;
-	return group_complaints(g) || !n;
+	return report_end(g, n);
 }

@@ -25,13 +25,17 @@ void report_latency(struct table *t, const struct row *r);
 /** What has to be said below a table. */
 void report_notes(const struct group *g);
 
-/** One JSON object for each measured row. */
-void report_json(const struct group *g);
+/**
+ * report_end - what follows the table of @n rows: JSON, picture, complaints
+ *
+ * Return: 0, or non-zero if something that was asked for is missing.
+ */
+int report_end(const struct group *g, size_t n);
 
 /** Returns non-zero if what was written is not on disk. */
 int report_close(void);
 
-/** The usual end of a question's group: table, JSON, picture, complaints. */
+/** A table of latencies, then report_end(). */
 int report_calls(struct group *g);
 
 #endif /* BENCH_REPORT_H */

@@ -333,6 +333,7 @@ static void collect(const struct run *run, struct outcome *into)
 		start = s->start < start ? s->start : start;
 		end = s->end > end ? s->end : end;
 	}
+	into->rounds++;
 	into->wall_ns += (double)(end - start) * clock_tick_ns;
 }
 

@@ -35,6 +35,7 @@ struct work {
 struct outcome {
 	int state; /* PEER_OK, PEER_FAILED, PEER_SKIPPED */
 	char why[RUN_WHY_MAX];
+	unsigned rounds; /* that came to their end */
 	uint64_t calls;
 	double wall_ns;	  /* first start to last end, summed over rounds */
 	double cpu_ns;	  /* of all clients and the server */
