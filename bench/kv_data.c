@@ -37,6 +37,8 @@ static void add(const char *path, size_t number, const unsigned char *value,
 	}
 	item = &loading->items[loading->n++];
 	item->key = strdup(key);
+	if (!item->key)
+		dief(1, "out of memory");
 	item->key_len = (size_t)n;
 	item->value = value;
 	item->len = len;
@@ -46,7 +48,7 @@ static void add(const char *path, size_t number, const unsigned char *value,
 static int load_file(const char *path, const struct stat *st, int type,
 		     struct FTW *ftw)
 {
-	size_t left = DATA_MAX - loading->bytes, len;
+	size_t left = DATA_MAX - loading->bytes, len, before;
 	unsigned char *data;
 	FILE *f;
 
@@ -61,10 +63,14 @@ static int load_file(const char *path, const struct stat *st, int type,
 	data = xcalloc(1, left);
 	len = fread(data, 1, left, f);
 	fclose(f);
+	before = loading->n;
 	for (size_t at = 0, i = 0; at < len; at += chunk_size, i++)
 		add(path, i, data + at,
 		    len - at < chunk_size ? len - at : chunk_size);
-	loading->files += len != 0;
+	if (loading->n == before) /* nothing read, or too long a name */
+		free(data);
+	else
+		loading->files++;
 	return loading->bytes >= DATA_MAX;
 }
 
@@ -78,8 +84,8 @@ int kv_data_load(struct kv_data *d, const char *path, size_t chunk)
 		return -1;
 	}
 	for (int i = 0; !path && default_paths[i]; i++)
-		if (nftw(default_paths[i], load_file, 32, FTW_PHYS))
-			break;
+		if (nftw(default_paths[i], load_file, 32, FTW_PHYS) > 0)
+			break; /* enough; -1: not on every machine */
 	if (d->n)
 		return 0;
 	warnf("%s: nothing to store; give a file or directory with --data",

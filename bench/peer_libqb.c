@@ -83,9 +83,13 @@ static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events,
 	(void)p;
 	if (!w)
 		return -ENOMEM;
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e)) {
+		free(w);
+		return -errno;
+	}
 	*w = (struct watch){ fd, data, fn, watches };
 	watches = w;
-	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+	return 0;
 }
 
 static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events,

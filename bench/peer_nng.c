@@ -43,7 +43,10 @@ static int nng_pair(struct run *run, struct nng_conn *c, unsigned client,
 	err = nng_pair0_open(&c->sock);
 	if (err)
 		return bad(c, "nng_pair0_open", err);
-	nng_socket_set_size(c->sock, NNG_OPT_RECVMAXSZ, 0); /* no limit */
+	/* no limit */
+	err = nng_socket_set_size(c->sock, NNG_OPT_RECVMAXSZ, 0);
+	if (err)
+		return bad(c, "NNG_OPT_RECVMAXSZ", err);
 	err = server ? nng_listen(c->sock, address, NULL, 0)
 		     : nng_dial(c->sock, address, NULL, 0);
 	return err ? bad(c, address, err) : 0;

@@ -36,9 +36,10 @@ static int zmq_pair(struct run *run, struct zmq_conn *c, unsigned client,
 	c->sock = c->ctx ? zmq_socket(c->ctx, ZMQ_PAIR) : NULL;
 	if (!c->sock || !c->buf)
 		return run_fail(run, "zmq_socket: %s", zmq_strerror(errno));
-	zmq_setsockopt(c->sock, ZMQ_LINGER, &zero, sizeof(zero));
-	zmq_setsockopt(c->sock, ZMQ_SNDHWM, &zero, sizeof(zero));
-	zmq_setsockopt(c->sock, ZMQ_RCVHWM, &zero, sizeof(zero));
+	if (zmq_setsockopt(c->sock, ZMQ_LINGER, &zero, sizeof(zero)) ||
+	    zmq_setsockopt(c->sock, ZMQ_SNDHWM, &zero, sizeof(zero)) ||
+	    zmq_setsockopt(c->sock, ZMQ_RCVHWM, &zero, sizeof(zero)))
+		return run_fail(run, "zmq_setsockopt: %s", zmq_strerror(errno));
 	rc = server ? zmq_bind(c->sock, address)
 		    : zmq_connect(c->sock, address);
 	if (rc)
