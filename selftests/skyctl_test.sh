@@ -92,9 +92,17 @@ ctl 2 stat
 ctl 2 stat a b
 ctl 2 stat a --watch=0
 ctl 2 stat a --count 0
+ctl 2 stat a --count ' -1'
+ctl 2 stat a --count 99999999999999999999
+ctl 2 stat a --timeout 1e99
+ctl 2 list --timeout nan
+ctl 2 list --timeout -1
 ctl 2 doctor --nonsense
 echo 'ok usage'
 
+code=0
+"$skyctl" --help >/dev/full 2>"$tmp/err" || code=$?
+[ $code = 1 ] || fail "help to a full disk: exit code $code"
 ctl 0 list
 has '^no servers$'
 ctl 0 list --json
@@ -167,6 +175,12 @@ json
 ctl 1 stat "$SKYIPC_DIR/no-$evil"
 cp "$tmp/err" "$tmp/out"
 clean
+ctl 2 "$evil"
+cp "$tmp/err" "$tmp/out"
+clean
+ctl 0 stat --json --watch 0.01 --count 2 "$SKYIPC_DIR/$evil.sock"
+clean
+json
 echo 'ok hostile names'
 
 ctl 0 doctor

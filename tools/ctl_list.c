@@ -211,6 +211,15 @@ static void json_listing(const struct listing *l)
 	json_end(&j);
 }
 
+static void forget(struct listing *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->entries[i].conns);
+		free(l->entries[i].path);
+	}
+	free(l->entries);
+}
+
 int ctl_list(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -221,7 +230,6 @@ int ctl_list(int argc, char **argv)
 	struct listing l = { 0 };
 	uint64_t timeout = SKYIPC_SEC(1);
 	int json = 0, opt, err;
-	size_t i;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
@@ -241,8 +249,11 @@ int ctl_list(int argc, char **argv)
 		return ctl_usage();
 
 	err = skyipc_list(collect, &l);
-	if (err)
-		return ctl_error("list", err);
+	if (err) {
+		ctl_error("list", err);
+		forget(&l);
+		return EXIT_FAILED;
+	}
 	if (l.n)
 		qsort(l.entries, l.n, sizeof(l.entries[0]), by_path);
 	ask(&l, timeout);
@@ -250,10 +261,6 @@ int ctl_list(int argc, char **argv)
 		json_listing(&l);
 	else
 		print_listing(&l);
-	for (i = 0; i < l.n; i++) {
-		free(l.entries[i].conns);
-		free(l.entries[i].path);
-	}
-	free(l.entries);
+	forget(&l);
 	return EXIT_OK;
 }

@@ -53,17 +53,30 @@ static void wait_until(uint64_t ns)
 		;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = ((const struct skyipc_conn_info *)a)->id;
+	uint64_t y = ((const struct skyipc_conn_info *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
 static int take(const struct options *o, struct sample *s)
 {
+	int err;
+
 	memset(s, 0, sizeof(*s));
 	s->info.size = sizeof(s->info);
-	int err = skyipc_query(o->name, &s->info, &s->conns, &s->nconns,
-			       o->timeout_ns);
+	err = skyipc_query(o->name, &s->info, &s->conns, &s->nconns,
+			   o->timeout_ns);
 	s->at_ns = now_ns();
 	if (err) {
 		s->conns = NULL;
 		s->nconns = 0;
 	}
+	/* the oldest first, and find_conn() relies on it */
+	if (s->nconns)
+		qsort(s->conns, s->nconns, sizeof(*s->conns), by_id);
 	return err;
 }
 
@@ -113,21 +126,17 @@ static struct row make_row(const struct skyipc_stats *now,
 }
 
 /*
- * The connection with the same number in the sample before. Both samples have
- * nearly the same order, so the search goes on where the last one ended.
+ * The connection with the same number in the sample before. How many there
+ * are, and with what numbers, is the server's word: it must not cost more than
+ * a search in a sorted list.
  */
-static const struct skyipc_stats *find_conn(const struct sample *s, uint64_t id,
-					    size_t *hint)
+static const struct skyipc_stats *find_conn(const struct sample *s, uint64_t id)
 {
-	for (size_t i = 0; s && i < s->nconns; i++) {
-		size_t k = (*hint + i) % s->nconns;
+	const struct skyipc_conn_info want = { .id = id }, *c = NULL;
 
-		if (s->conns[k].id == id) {
-			*hint = k + 1;
-			return &s->conns[k].stats;
-		}
-	}
-	return NULL;
+	if (s && s->nconns)
+		c = bsearch(&want, s->conns, s->nconns, sizeof(want), by_id);
+	return c ? &c->stats : NULL;
 }
 
 /* Where no call was timed there is no latency, rather than one of 0. */
@@ -162,7 +171,7 @@ static void print_sample(const struct options *o, const struct sample *s,
 	uint64_t ns = before ? s->at_ns - before->at_ns : 0;
 	const struct skyipc_server_info *info = &s->info;
 	char name[4 * sizeof(info->name) + 1], comm[4 * sizeof(info->comm) + 1];
-	size_t hint = 0, len;
+	size_t len;
 	const char *plain;
 	struct row r;
 
@@ -190,7 +199,7 @@ static void print_sample(const struct options *o, const struct sample *s,
 		const struct skyipc_conn_info *c = &s->conns[i];
 		char who[64], transport[4 * sizeof(c->transport) + 1];
 
-		r = make_row(&c->stats, find_conn(before, c->id, &hint), ns);
+		r = make_row(&c->stats, find_conn(before, c->id), ns);
 		snprintf(who, sizeof(who), "pid %d (%s)", (int)c->peer.pid,
 			 text_comm(c->peer.pid).s);
 		print_row(o, who, &r,
@@ -229,7 +238,7 @@ static void json_sample(const struct sample *s, const struct sample *before)
 {
 	uint64_t ns = before ? s->at_ns - before->at_ns : 0;
 	const struct skyipc_server_info *info = &s->info;
-	size_t hint = 0, len;
+	size_t len;
 	const char *plain;
 	struct json j;
 	struct row r;
@@ -263,7 +272,7 @@ static void json_sample(const struct sample *s, const struct sample *before)
 		json_u64(&j, "gid", c->peer.gid);
 		json_strn(&j, "transport", c->transport, sizeof(c->transport));
 		json_u64(&j, "channels", c->stats.conns);
-		r = make_row(&c->stats, find_conn(before, c->id, &hint), ns);
+		r = make_row(&c->stats, find_conn(before, c->id), ns);
 		json_row(&j, &r);
 		json_close(&j);
 	}
@@ -327,7 +336,6 @@ int ctl_stat(int argc, char **argv)
 	};
 	struct options o = { .period_ns = SKYIPC_SEC(1),
 			     .timeout_ns = SKYIPC_SEC(5) };
-	char *end;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -349,8 +357,7 @@ int ctl_stat(int argc, char **argv)
 				optind++;
 			break;
 		case 'c':
-			o.count = strtoul(optarg, &end, 10);
-			if (*end || !o.count || optarg[0] == '-')
+			if (!parse_count(optarg, &o.count))
 				return bad_value("--count");
 			break;
 		default:

@@ -63,6 +63,7 @@ static int flushed(int code)
 
 int main(int argc, char **argv)
 {
+	char word[128];
 	size_t i;
 
 	if (argc < 2) {
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return flushed(commands[i].run(argc - 1, argv + 1));
 	}
-	fprintf(stderr, "skyctl: no such command: %s\n", argv[1]);
+	fprintf(stderr, "skyctl: no such command: %s\n",
+		safe(word, sizeof(word), argv[1], strlen(argv[1])));
 	return ctl_usage();
 }

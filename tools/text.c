@@ -176,6 +176,18 @@ const char *text_errname(int err)
 	return name ? name : "?";
 }
 
+bool parse_count(const char *s, unsigned long *n)
+{
+	char *end;
+
+	/* strtoul() takes spaces and a minus */
+	if (*s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	*n = strtoul(s, &end, 10);
+	return !errno && !*end && *n;
+}
+
 bool parse_seconds(const char *s, uint64_t *ns)
 {
 	char *end;

@@ -48,4 +48,7 @@ const char *text_errname(int err); /* "ENOENT" for -ENOENT */
 /* "2" or "0.5" seconds into nanoseconds; false if it is anything else. */
 bool parse_seconds(const char *s, uint64_t *ns);
 
+/* A decimal number above 0; false if it is anything else. */
+bool parse_count(const char *s, unsigned long *n);
+
 #endif /* CTL_TEXT_H */
