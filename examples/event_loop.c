@@ -129,6 +129,7 @@ int main(void)
 	if (sigfd < 0) {
 		perror("signalfd");
 		kill(child, SIGKILL); /* it blocks the milder ones */
+		reap(child);
 		return 1;
 	}
 	ret = serve(sigfd);

@@ -6,6 +6,7 @@
  */
 #include <skyipc.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,15 @@ static int fail(const char *what, int err)
 	return 1;
 }
 
+static int number(const char *s, uint64_t *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoull(s, &end, 0);
+	return errno || end == s || *end;
+}
+
 int main(int argc, char **argv)
 {
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
@@ -28,9 +38,11 @@ int main(int argc, char **argv)
 	int32_t status;
 	int err;
 
-	if (argc > 3) {
-		in[0] = strtoull(argv[2], NULL, 0);
-		in[1] = strtoull(argv[3], NULL, 0);
+	if (argc > 4 || argc == 3 ||
+	    (argc == 4 &&
+	     (number(argv[2], &in[0]) || number(argv[3], &in[1])))) {
+		fprintf(stderr, "usage: hello_client [NAME [A B]]\n");
+		return 2;
 	}
 
 	attr.wait = 1; /* the server may be started after the client */

@@ -50,40 +50,54 @@ static inline int reap(pid_t pid)
 }
 
 /*
- * Runs client() in a child and the server that make() makes in this process,
- * until the client ends. Returns what main() is to return.
+ * Starts client() in a child and the server that make() makes in this process.
+ * Returns the child; -1 after having complained, and nothing is left then.
  *
  * The child is made first: after fork() it would own none of the parent's
  * servers and connections, and would only carry copies of them around.
  */
-static inline int run_pair(int (*make)(struct skyipc_server **server),
-			   int (*client)(void))
+static inline pid_t start_pair(int (*make)(struct skyipc_server **server),
+			       int (*client)(void),
+			       struct skyipc_server **server)
 {
-	struct skyipc_server *server = NULL;
 	pid_t child;
-	int err, ret;
+	int err;
 
+	*server = NULL;
 	child = fork();
 	if (child < 0) {
 		perror("fork");
-		return 1;
+		return -1;
 	}
 	if (child == 0)
 		exit(client());
 
-	err = make(&server);
+	err = make(server);
 	if (!err)
-		err = skyipc_server_start(server);
-	if (err) {
-		complain("server", err);
-		kill(child, SIGTERM);
-	}
+		err = skyipc_server_start(*server);
+	if (!err)
+		return child;
+	complain("server", err);
+	kill(child, SIGTERM);
+	reap(child);
+	skyipc_server_destroy(*server);
+	return -1;
+}
+
+/* Until the client ends. Returns what main() is to return. */
+static inline int run_pair(int (*make)(struct skyipc_server **server),
+			   int (*client)(void))
+{
+	struct skyipc_server *server;
+	pid_t child = start_pair(make, client, &server);
+	int err, ret;
+
+	if (child < 0)
+		return 1;
 	ret = reap(child);
-	if (!err) {
-		err = skyipc_server_stop(server, SKYIPC_SEC(10));
-		if (err)
-			complain("stop", err);
-	}
+	err = skyipc_server_stop(server, SKYIPC_SEC(10));
+	if (err)
+		complain("stop", err);
 	skyipc_server_destroy(server);
 	return err ? 1 : ret;
 }

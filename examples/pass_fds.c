@@ -110,19 +110,19 @@ static int read_log(int fd)
 static int client(void)
 {
 	struct skyipc_conn *conn;
-	int pipefd[2], err, ret;
+	int pipefd[2], err, ret = 1;
 
 	err = connect_to(NAME, &conn);
 	if (err)
 		return complain(NAME, err);
 	if (pipe2(pipefd, O_CLOEXEC)) {
 		perror("pipe");
-		return 1;
+	} else {
+		ret = send_pipe(conn, pipefd[1]);
+		close(pipefd[1]); /* the server has its own copy */
+		ret = ret || get_board(conn) || read_log(pipefd[0]);
+		close(pipefd[0]);
 	}
-	ret = send_pipe(conn, pipefd[1]);
-	close(pipefd[1]); /* the server has its own copy */
-	ret = ret || get_board(conn) || read_log(pipefd[0]);
-	close(pipefd[0]);
 	skyipc_close(conn);
 	return ret;
 }

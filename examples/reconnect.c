@@ -100,28 +100,38 @@ static int call_again(struct skyipc_conn **conn, pid_t *pid)
 	return err ? err : call_who(*conn, pid);
 }
 
-static int client(pid_t first, pid_t second)
+static int use(struct skyipc_conn **conn, pid_t *first, pid_t second)
 {
-	struct skyipc_conn *conn;
 	pid_t answered = 0;
 	int err;
+
+	err = call_who(*conn, &answered);
+	if (err || answered != *first)
+		return complain("first server", err);
+	printf("the first server answers\n");
+
+	kill(*first, SIGKILL);
+	reap(*first);
+	*first = -1;
+	err = call_again(conn, &answered);
+	if (err || answered != second)
+		return complain("second server", err);
+	printf("the second server answers\n");
+	return 0;
+}
+
+/* @first becomes -1 when it has been killed. */
+static int client(pid_t *first, pid_t second)
+{
+	struct skyipc_conn *conn;
+	int err, ret;
 
 	err = connect_to(NAME, &conn);
 	if (err)
 		return complain(NAME, err);
-	err = call_who(conn, &answered);
-	if (err || answered != first)
-		return complain("first server", err);
-	printf("the first server answers\n");
-
-	kill(first, SIGKILL);
-	reap(first);
-	err = call_again(&conn, &answered);
-	if (err || answered != second)
-		return complain("second server", err);
-	printf("the second server answers\n");
-	skyipc_close(conn);
-	return 0;
+	ret = use(&conn, first, second);
+	skyipc_close(conn); /* may be NULL */
+	return ret;
 }
 
 int main(void)
@@ -138,14 +148,14 @@ int main(void)
 	close(alive[0]);
 	close(alive[1]);
 	if (second > 0)
-		ret = client(first, second);
-	if (ret) {
-		if (first > 0)
-			kill(first, SIGKILL);
-		if (second > 0)
-			kill(second, SIGKILL);
-		return ret;
+		ret = client(&first, second);
+	if (first > 0) {
+		kill(first, SIGKILL);
+		reap(first);
 	}
-	kill(second, SIGTERM);
-	return reap(second);
+	if (second > 0) {
+		kill(second, ret ? SIGKILL : SIGTERM);
+		ret = reap(second) || ret;
+	}
+	return ret;
 }

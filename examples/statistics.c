@@ -137,36 +137,25 @@ static int my_server(struct skyipc_server *server)
 	return stats.calls != CALLS || stats.errors != 0;
 }
 
-int main(void)
+static int make(struct skyipc_server **server)
 {
 	struct skyipc_server_attr attr = SKYIPC_SERVER_ATTR_INIT;
-	struct skyipc_server *server;
-	pid_t child;
-	int err, ret;
-
-	child = fork();
-	if (child < 0) {
-		perror("fork");
-		return 1;
-	}
-	if (child == 0)
-		exit(client());
 
 	attr.handler = nothing;
 	attr.log = on_log;
 	attr.log_arg = server_says;
-	err = skyipc_server_create(NAME, &attr, &server);
-	if (err) {
-		kill(child, SIGTERM);
-		return complain(NAME, err);
-	}
-	err = skyipc_server_start(server);
-	if (err) {
-		complain("start", err);
-		kill(child, SIGTERM);
-	}
-	ret = reap(child);
-	ret = ret || my_server(server);
+	return skyipc_server_create(NAME, &attr, server);
+}
+
+int main(void)
+{
+	struct skyipc_server *server;
+	pid_t child = start_pair(make, client, &server);
+	int ret;
+
+	if (child < 0)
+		return 1;
+	ret = reap(child) || my_server(server);
 	skyipc_server_destroy(server);
-	return ret || err;
+	return ret;
 }

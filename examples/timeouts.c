@@ -123,7 +123,7 @@ static int stop(struct skyipc_server *server)
 	return err ? complain("stop", err) : 0;
 }
 
-int main(void)
+static int make(struct skyipc_server **server)
 {
 	static const struct skyipc_op ops[OP_COUNT] = {
 		[OP_QUICK] = { quick, NULL },
@@ -131,36 +131,26 @@ int main(void)
 		[OP_HELD] = { hold, NULL },
 	};
 	struct skyipc_server_attr attr = SKYIPC_SERVER_ATTR_INIT;
-	struct skyipc_server *server;
-	struct timespec limit;
-	pid_t child;
-	int err, ret;
-
-	child = fork();
-	if (child < 0) {
-		perror("fork");
-		return 1;
-	}
-	if (child == 0)
-		exit(client());
 
 	sem_init(&held, 0, 0);
 	sem_init(&release, 0, 0);
 	attr.ops = ops;
 	attr.nops = OP_COUNT;
-	err = skyipc_server_create(NAME, &attr, &server);
-	if (err) {
-		kill(child, SIGTERM);
-		return complain(NAME, err);
-	}
-	err = skyipc_server_start(server);
-	if (err) {
-		complain("start", err);
-		kill(child, SIGTERM);
-	}
+	return skyipc_server_create(NAME, &attr, server);
+}
+
+int main(void)
+{
+	struct skyipc_server *server;
+	struct timespec limit;
+	pid_t child = start_pair(make, client, &server);
+	int ret;
+
+	if (child < 0)
+		return 1;
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += 20;
-	ret = err || sem_timedwait(&held, &limit) || stop(server);
+	ret = sem_timedwait(&held, &limit) || stop(server);
 	if (ret)
 		kill(child, SIGTERM);
 	skyipc_server_destroy(server);
