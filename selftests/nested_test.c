@@ -284,12 +284,122 @@ static void async(void **state)
 	skyipc_close(to_self);
 }
 
+/*
+ * Another server, used through dispatch or never started, is served and stopped
+ * inside a handler. The thread is a worker of the handler's server afterwards:
+ * it has a seat, and leaves it in a nested call.
+ */
+enum { STOP_NEW = 1, STOP_DISPATCHED, SHUT_DOWN, SERVE };
+
+static struct skyipc_server *_Atomic its_own;
+static const char *_Atomic guest_name;
+
+static int32_t guest(struct skyipc_call *call, void *arg)
+{
+	(void)arg;
+	call->out[0] = call->in[0] + 1;
+	return 0;
+}
+
+/* Whatever is wrong: a number that tells where. */
+static int host(uint32_t op)
+{
+	struct skyipc_server_attr attr = { .size = sizeof(attr),
+					   .handler = guest };
+	struct skyipc_server *server;
+	int n;
+
+	if (skyipc_server_create(guest_name, &attr, &server))
+		return 1;
+	if (op == STOP_DISPATCHED &&
+	    skyipc_server_dispatch(server, SKYIPC_NS(1)))
+		return 2;
+	if (op == SHUT_DOWN) {
+		skyipc_server_shutdown(server);
+		if (skyipc_server_dispatch(server, LIMIT) != -ESHUTDOWN)
+			return 3;
+	}
+	if (op == SERVE)
+		do {
+			n = skyipc_server_dispatch(server, LIMIT * slowness);
+			if (n < 0)
+				return 4;
+		} while (!n);
+	if (skyipc_server_stop(server, LIMIT))
+		return 5;
+	skyipc_server_destroy(server);
+	return 0;
+}
+
+static int32_t be_host(struct skyipc_call *call, void *arg)
+{
+	int wrong;
+
+	(void)arg;
+	if (!call->op)
+		return 0;
+	wrong = host(call->op);
+	if (wrong)
+		return wrong;
+	if (skyipc_server_stop(its_own, SKYIPC_NS(1)) != -EDEADLK)
+		return 6;
+	return skyipc_call(to_self, 0, NULL, NULL, NULL,
+			   SKYIPC_SEC(10) * slowness);
+}
+
+static void *call_guest(void *arg)
+{
+	struct skyipc_connect_attr wait = { .size = sizeof(wait),
+					    .timeout_ns = LIMIT * slowness,
+					    .wait = 1 };
+	uint64_t in[SKYIPC_WORDS] = { 4 }, out[SKYIPC_WORDS];
+	struct skyipc_conn *conn;
+
+	CHECK(skyipc_connect(arg, &wait, &conn) == 0);
+	CHECK(skyipc_call(conn, 0, in, out, NULL, LIMIT * slowness) == 0);
+	CHECK(out[0] == 5);
+	skyipc_close(conn);
+	return NULL;
+}
+
+static void guests(void **state)
+{
+	const struct variant *v = *state;
+	struct skyipc_server_attr attr = { .size = sizeof(attr),
+					   .mode = v->mode,
+					   .handler = be_host };
+	const char *name = new_name(), *other = new_name();
+	struct skyipc_server *server = server_here(name, &attr);
+	struct skyipc_conn *conn = connect_to(name, NULL);
+	pthread_t thread;
+
+	its_own = server;
+	guest_name = other;
+	to_self = connect_to(name, NULL);
+	for (uint32_t op = STOP_NEW; op <= SERVE; op++)
+		for (int i = 0; i < 3; i++) {
+			if (op == SERVE)
+				assert_int_equal(pthread_create(&thread, NULL,
+								call_guest,
+								(void *)other),
+						 0);
+			deep(conn, op, 0);
+			if (op == SERVE)
+				pthread_join(thread, NULL);
+		}
+	skyipc_close(conn);
+	assert_int_equal(skyipc_server_stop(server, LIMIT), 0);
+	skyipc_server_destroy(server);
+	skyipc_close(to_self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_server), cmocka_unit_test(circles),
 		cmocka_unit_test(processes),  cmocka_unit_test(thread_limit),
 		cmocka_unit_test(together),   cmocka_unit_test(async),
+		cmocka_unit_test(guests),
 	};
 
 	return run_variants("nested calls", tests, ARRAY_LEN(tests), BY_MODE);
