@@ -256,6 +256,88 @@ static void both(void **state)
 	skyipc_server_destroy(here);
 }
 
+/* ---- a handler forks ---------------------------------------------------- */
+
+struct in_handler {
+	struct skyipc_server *server;
+	struct skyipc_conn *to_self;
+	const char *other;
+	int destroy;
+};
+
+/*
+ * Here the thread is no worker: a call that sleeps does not look for another
+ * one to leave the seat to, in a server that may be gone.
+ */
+static int child_of_handler(struct child *me, void *arg)
+{
+	struct skyipc_connect_attr ca = { .size = sizeof(ca), .spin_ns = 1 };
+	struct skyipc_stats stats = { .size = sizeof(stats) };
+	uint64_t in[SKYIPC_WORDS] = { 1000000 };
+	struct in_handler *h = arg;
+	struct skyipc_conn *own;
+	int threads = threads_of(getpid());
+
+	(void)me;
+	all_say_echild(h->to_self);
+	server_says_echild(h->server);
+	if (h->destroy) {
+		skyipc_server_destroy(h->server);
+		skyipc_close(h->to_self);
+	}
+	CHECK(skyipc_connect(h->other, &ca, &own) == 0);
+	do {
+		CHECK(skyipc_call(own, OP_SPIN, in, NULL, NULL,
+				  LIMIT * slowness) == 0);
+		CHECK(skyipc_conn_stats(own, &stats) == 0);
+	} while (!stats.parks);
+	/* The watch, nobody else (but what the sanitizer may have) */
+	if (!under_tsan())
+		CHECK(threads_of(getpid()) == threads + 1);
+	skyipc_close(own);
+	return 0;
+}
+
+static int32_t forks(struct skyipc_call *call, void *arg)
+{
+	struct in_handler *h = arg;
+	struct child c;
+
+	if (call->op == OP_ECHO)
+		return 0;
+	h->destroy = (int)call->in[0];
+	child_start(&c, child_of_handler, h);
+	call->out[0] = (uint64_t)child_end(&c);
+	/* The parent's thread still is one, and leaves its seat. */
+	return skyipc_call(h->to_self, OP_ECHO, NULL, NULL, NULL,
+			   SKYIPC_SEC(10) * slowness);
+}
+
+static void handler(void **state)
+{
+	const char *name = new_name(), *other = new_name();
+	struct in_handler h = { .other = other };
+	struct skyipc_server_attr attr = { .size = sizeof(attr),
+					   .handler = forks,
+					   .arg = &h };
+	struct skyipc_conn *conn;
+	struct child c;
+
+	(void)state;
+	server_spawn(&c, other, &plain);
+	h.server = server_here(name, &attr);
+	h.to_self = connect_to(name, NULL);
+	conn = connect_to(name, NULL);
+	/* First with no idle thread that a seat could be left to */
+	for (uint64_t i = 0; i < 6; i++)
+		assert_int_equal(ask(conn, OP_COUNT, i & 1, 0), 0);
+	skyipc_close(conn);
+	assert_int_equal(skyipc_server_stop(h.server, LIMIT), 0);
+	skyipc_server_destroy(h.server);
+	skyipc_close(h.to_self);
+	assert_int_equal(child_end(&c), 0);
+}
+
 /* ---- while others call -------------------------------------------------- */
 
 static _Atomic int enough;
@@ -388,9 +470,10 @@ static void exec(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(client), cmocka_unit_test(client_dies),
-		cmocka_unit_test(server), cmocka_unit_test(both),
-		cmocka_unit_test(busy),	  cmocka_unit_test(exec),
+		cmocka_unit_test(client),  cmocka_unit_test(client_dies),
+		cmocka_unit_test(server),  cmocka_unit_test(both),
+		cmocka_unit_test(handler), cmocka_unit_test(busy),
+		cmocka_unit_test(exec),
 	};
 
 	program = argv[0];
