@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "conn.h"
+
 #define MS 1000000u
 
 /* Run @expr, which has to fail with -ETIMEDOUT, and not before @ms. */
@@ -172,6 +174,109 @@ static void extremes(void **state)
 	fixture_down(&f);
 }
 
+/*
+ * So far away that "from now on" overflows, or no limit at all: wherever a
+ * limit is given, that is not one that has passed.
+ */
+static const skyipc_time far_away[] = {
+	SKYIPC_DEFAULT,
+	SKYIPC_NS(INT64_MAX),
+	SKYIPC_NS(INT64_MAX - 1000000000),
+	SKYIPC_AT(INT64_MAX - 1),
+	SKYIPC_FOREVER,
+};
+
+/* Long enough to have to wait for. */
+static uint64_t busy[SKYIPC_WORDS] = { 2 * MS };
+
+static void far_calls(void **state)
+{
+	struct skyipc_msg req = { .op = OP_SPIN, .w = { 2 * MS } };
+	struct skyipc_msg rep = { .op = 0 };
+	struct skyipc_server_info info = { .size = sizeof(info) };
+
+	alarm(20 * slowness);
+	for (unsigned i = 0; i < ARRAY_LEN(far_away); i++) {
+		skyipc_time t = far_away[i];
+		struct skyipc_connect_attr cattr = { .size = sizeof(cattr),
+						     .timeout_ns = t,
+						     .call_ns = t,
+						     .wait = 1 };
+		struct fixture f;
+
+		server_up(&f, state, &cattr);
+		/* First calls have a way of their own. */
+		assert_int_equal(
+			skyipc_call(f.conn, OP_SPIN, busy, NULL, NULL, t), 0);
+		assert_int_equal(
+			skyipc_call(f.conn, OP_SPIN, busy, NULL, NULL, t), 0);
+		assert_int_equal(skyipc_call(f.conn, OP_SPIN, busy, NULL, NULL,
+					     SKYIPC_DEFAULT),
+				 0);
+		assert_int_equal(skyipc_call_msg(f.conn, &req, &rep, t), 0);
+		assert_int_equal(
+			skyipc_callv(f.conn, &req, NULL, 0, &rep, NULL, 0, t),
+			0);
+		assert_int_equal(skyipc_submit(f.conn, &req), 0);
+		assert_int_equal(skyipc_wait(f.conn, &rep, 1, 1, t), 1);
+		assert_int_equal(skyipc_query(f.name, &info, NULL, NULL, t), 0);
+		skyipc_close(f.conn);
+		f.conn = connect_to(f.name, &cattr);
+		assert_int_equal(
+			skyipc_callv(f.conn, &req, NULL, 0, &rep, NULL, 0, t),
+			0);
+		/* Stopping waits for a handler. */
+		req.op = OP_BLOCK;
+		assert_int_equal(skyipc_submit(f.conn, &req), 0);
+		assert_true(WAIT_FOR(test_blocked() == 1));
+		assert_int_equal(skyipc_server_stop(f.server, SKYIPC_NS(1)),
+				 -ETIMEDOUT);
+		test_unblock(1);
+		assert_int_equal(skyipc_server_stop(f.server, t), 0);
+		req.op = OP_SPIN;
+		skyipc_server_destroy(f.server);
+		skyipc_close(f.conn);
+	}
+	alarm(0);
+}
+
+static void *call_once(void *arg)
+{
+	struct skyipc_conn *conn;
+
+	CHECK(skyipc_connect(arg, NULL, &conn) == 0);
+	CHECK(skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT * slowness) ==
+	      0);
+	skyipc_close(conn);
+	return NULL;
+}
+
+/* Dispatching lasts until something has been served, whenever that comes. */
+static void far_dispatch(void **state)
+{
+	struct skyipc_server_attr attr = { .size = sizeof(attr),
+					   .handler = test_handler };
+	const char *name = new_name();
+	struct skyipc_server *server;
+	pthread_t thread;
+
+	(void)state;
+	alarm(20 * slowness);
+	for (unsigned i = 0; i < ARRAY_LEN(far_away); i++) {
+		skyipc_time t = far_away[i];
+
+		assert_int_equal(skyipc_server_create(name, &attr, &server), 0);
+		assert_int_equal(
+			pthread_create(&thread, NULL, call_once, (void *)name),
+			0);
+		assert_int_equal(skyipc_server_dispatch(server, t), 1);
+		pthread_join(thread, NULL);
+		assert_int_equal(skyipc_server_stop(server, t), 0);
+		skyipc_server_destroy(server);
+	}
+	alarm(0);
+}
+
 /* ---- a server that stands still ----------------------------------------- */
 
 /* Stopped as a whole, and known to be. */
@@ -244,6 +349,47 @@ static void no_channel(void **state)
 	fixture_down(&f);
 }
 
+static void *wait_for_channel(void *arg)
+{
+	CHECK(skyipc_call(arg, OP_ECHO, NULL, NULL, NULL, SKYIPC_FOREVER) == 0);
+	return NULL;
+}
+
+static int asking(struct skyipc_conn *conn)
+{
+	int is;
+
+	pthread_mutex_lock(&conn->lock);
+	is = conn->sock_busy;
+	pthread_mutex_unlock(&conn->lock);
+	return is;
+}
+
+/* Another thread waits for the server, for ever: our limit holds. */
+static void another_asks(void **state)
+{
+	struct fixture f;
+	pthread_t thread;
+
+	fixture_up(&f, state, NULL, NULL);
+	freeze(f.child.pid);
+	assert_int_equal(
+		pthread_create(&thread, NULL, wait_for_channel, f.conn), 0);
+	assert_true(WAIT_FOR(asking(f.conn)));
+	alarm(20 * slowness); /* it would hang here */
+	for (int i = 0; i < 2; i++) {
+		TIMES_OUT(skyipc_call(f.conn, OP_ECHO, NULL, NULL, NULL,
+				      SKYIPC_MS(25)),
+			  25);
+		assert_non_null(strstr(skyipc_errmsg(), "another thread"));
+	}
+	alarm(0);
+	kill(f.child.pid, SIGCONT);
+	pthread_join(thread, NULL);
+	ask(f.conn, OP_ECHO, 0, 0);
+	fixture_down(&f);
+}
+
 /* The limit given to a call, not that of the connection, for its first steps */
 static void callv_first(void **state)
 {
@@ -291,12 +437,13 @@ static void connecting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(while_running),
-		cmocka_unit_test(not_started),
-		cmocka_unit_test(extremes),
+		cmocka_unit_test(while_running), cmocka_unit_test(not_started),
+		cmocka_unit_test(extremes),	 cmocka_unit_test(far_calls),
 		cmocka_unit_test(no_channel),
 	};
 	const struct CMUnitTest once[] = {
+		cmocka_unit_test(far_dispatch),
+		cmocka_unit_test(another_asks),
 		cmocka_unit_test(callv_first),
 		cmocka_unit_test(connecting),
 	};
