@@ -25,6 +25,7 @@ peer_test_srcs := selftests/testlib.c
 share_test_srcs := selftests/testlib.c
 stats_test_srcs := selftests/testlib.c
 stop_test_srcs := selftests/testlib.c
+gone_test_srcs := selftests/testlib.c
 rundir_test_srcs := selftests/testlib.c
 seat_test_srcs := selftests/testlib.c
 death_test_srcs := selftests/testlib.c selftests/footprint.c \

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* gone_test.c - what a server keeps of a client that has gone, and for how long
+ */
+#include "testlib.h"
+
+#include "server.h"
+
+static struct skyipc_server_attr plain = {
+	.size = sizeof(struct skyipc_server_attr),
+	.handler = test_handler,
+};
+
+static int be_blocked(struct child *me, void *arg)
+{
+	struct skyipc_conn *conn;
+
+	CHECK(skyipc_connect(arg, NULL, &conn) == 0);
+	child_say(me, 0);
+	skyipc_call(conn, OP_BLOCK, NULL, NULL, NULL, SKYIPC_FOREVER);
+	return 0;
+}
+
+static int none_left(struct skyipc_server *server)
+{
+	struct skyipc_stats stats;
+
+	server_stats_of(server, &stats);
+	return !stats.conns;
+}
+
+static uint64_t size_of_channel(void)
+{
+	const char *name = new_name();
+	struct skyipc_server *server = server_here(name, &plain);
+	struct skyipc_conn *conn = connect_to(name, NULL);
+	struct skyipc_stats stats;
+
+	ask(conn, OP_ECHO, 0, 0);
+	conn_stats_of(conn, &stats);
+	skyipc_close(conn);
+	skyipc_server_destroy(server);
+	assert_true(stats.mem > 0);
+	return stats.mem;
+}
+
+/*
+ * A user's only client dies while a handler still uses its memory: the user has
+ * that memory as long as it does, though no connection.
+ */
+static void still_charged(void **state)
+{
+	struct skyipc_server_attr attr = plain;
+	const char *name = new_name();
+	struct skyipc_server *server;
+	struct skyipc_conn *conn;
+	struct child c;
+
+	(void)state;
+	attr.max_mem_per_uid = size_of_channel() * 3 / 2;
+	server = server_here(name, &attr);
+	for (int i = 0; i < 3; i++) {
+		child_start(&c, be_blocked, (void *)name);
+		child_hear(&c);
+		assert_true(WAIT_FOR(test_blocked() == 1));
+		child_kill(&c);
+		assert_true(WAIT_FOR(none_left(server)));
+		conn = connect_to(name, NULL);
+		assert_int_equal(
+			skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT),
+			-EDQUOT);
+		assert_non_null(strstr(skyipc_errmsg(), "max_mem_per_uid"));
+		test_unblock(1);
+		assert_true(WAIT_FOR(skyipc_call(conn, OP_ECHO, NULL, NULL,
+						 NULL, LIMIT) == 0));
+		skyipc_close(conn);
+		assert_true(WAIT_FOR(none_left(server)));
+	}
+	skyipc_server_destroy(server);
+}
+
+/* As a worker that has heard the bell of the only connection. */
+static struct sconn *hold(struct skyipc_server *server)
+{
+	struct sconn *conn = NULL;
+
+	pthread_mutex_lock(&server->lock);
+	for (uint32_t i = 0; i < server->conns_size; i++)
+		if (server->conns[i])
+			conn = sconn_get_locked(server, server->conns[i]->id);
+	pthread_mutex_unlock(&server->lock);
+	assert_non_null(conn);
+	return conn;
+}
+
+/*
+ * What the server knows of a user lasts as long as anything refers to it: here
+ * a connection that is dead and has nothing, while others of the same user come
+ * and go.
+ */
+static void still_known(void **state)
+{
+	struct skyipc_server_attr attr = plain;
+	const char *name = new_name();
+	struct skyipc_server *server;
+	struct skyipc_conn *conn, *more;
+	struct sconn *dead;
+
+	(void)state;
+	attr.max_conns_per_uid = 1;
+	server = server_here(name, &attr);
+	conn = connect_to(name, NULL);
+	dead = hold(server);
+	skyipc_close(conn);
+	assert_true(WAIT_FOR(none_left(server)));
+	/* As soon as that one has gone, the user had nothing any more. */
+	conn = connect_to(name, NULL);
+	skyipc_close(conn);
+	assert_true(WAIT_FOR(none_left(server)));
+	conn = connect_to(name, NULL);
+	ask(conn, OP_ECHO, 0, 0);
+	sconn_put(dead);
+	assert_int_equal(skyipc_connect(name, NULL, &more), -EDQUOT);
+	skyipc_close(conn);
+	assert_true(WAIT_FOR(none_left(server)));
+	conn = connect_to(name, NULL);
+	ask(conn, OP_ECHO, 0, 0);
+	skyipc_close(conn);
+	skyipc_server_destroy(server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(still_charged),
+		cmocka_unit_test(still_known),
+	};
+
+	return run_variants("a client has gone", tests, ARRAY_LEN(tests), 0);
+}
