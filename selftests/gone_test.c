@@ -3,6 +3,12 @@
  */
 #include "testlib.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
 #include "server.h"
 
 static struct skyipc_server_attr plain = {
@@ -128,11 +134,87 @@ static void still_known(void **state)
 	skyipc_server_destroy(server);
 }
 
+/* A server and a process with copies of all its descriptors. */
+static int copied_server(struct child *me, void *arg)
+{
+	struct skyipc_server *server = server_here(arg, &plain);
+	pid_t pid;
+
+	child_say(me, 0);
+	child_hear(me);
+	/* fork() would close them: it is as if they had been passed on. */
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (!pid) {
+		syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		for (;;)
+			pause();
+	}
+	child_say(me, pid);
+	child_await_end(me);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(skyipc_server_stop(server, LIMIT) == 0);
+	skyipc_server_destroy(server);
+	return 0;
+}
+
+static uint64_t cpu_ns(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * A copy of its end of the socket does not end with the connection: the server
+ * must not go on hearing that the client has gone.
+ */
+static void copied_socket(void **state)
+{
+	enum { N = 20 };
+	struct skyipc_server_info info;
+	const char *name = new_name();
+	struct skyipc_conn *conn[3];
+	struct child c;
+	uint64_t used;
+
+	(void)state;
+	child_start(&c, copied_server, (void *)name);
+	child_hear(&c);
+	for (int i = 0; i < 3; i++) {
+		conn[i] = connect_to(name, NULL);
+		ask(conn[i], OP_ECHO, 0, 0);
+	}
+	child_say(&c, 1);
+	assert_true(child_hear(&c) > 0);
+	for (int i = 0; i < 3; i++)
+		skyipc_close(conn[i]);
+	assert_true(WAIT_FOR((query_of(name, &info), !info.stats.conns)));
+	used = cpu_ns(c.pid);
+	for (int i = 0; i < N; i++) {
+		conn[0] = connect_to(name, NULL);
+		ask(conn[0], OP_ECHO, 0, 0);
+		skyipc_close(conn[0]);
+		query_of(name, &info);
+		/* Who goes round in circles never does. */
+		assert_true(WAIT_FOR(all_sleep(c.pid)));
+	}
+	used = cpu_ns(c.pid) - used;
+	print_message("# %llu us for each\n",
+		      (unsigned long long)used / 1000 / N);
+	assert_true(used < N * UINT64_C(10000000) * slowness);
+	assert_int_equal(child_end(&c), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(still_charged),
 		cmocka_unit_test(still_known),
+		cmocka_unit_test(copied_socket),
 	};
 
 	return run_variants("a client has gone", tests, ARRAY_LEN(tests), 0);
