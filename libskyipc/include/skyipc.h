@@ -221,7 +221,9 @@ typedef void (*skyipc_log_fn)(enum skyipc_log_level level, const char *line,
  * @buf_size:     largest long message, each way, that a connection may ask
  *                for; default 64 MiB, largest 4 GiB - 4 KiB.
  * @max_conns:    connections in all; default no limit.
- * @max_conns_per_uid: default 16384.
+ * @max_conns_per_uid: default 16384; for users other than root and the
+ *                server's own at most a quarter of RLIMIT_NOFILE, which is half
+ *                of the descriptors.
  * @max_mem_per_uid: bytes of shared memory; default 4 GiB.
  * @handshake_ns: a peer that takes longer is dropped; default 5 s.
  * @sock_mode:    access to the name: who may write the socket may connect;
@@ -232,6 +234,15 @@ typedef void (*skyipc_log_fn)(enum skyipc_log_level level, const char *line,
  *                that the client's connect returns. Runs on the server's
  *                control thread; keep it short.
  * @accept_arg:   its argument.
+ *
+ * Beside these quotas, and so that one user leaves something for the others, a
+ * user may have half of the mappings that vm.max_map_count allows the server
+ * (a channel is one, its buffers are another); and of descriptors that wait in
+ * the server for a handler, and of those that it has been sent and has not
+ * read, an eighth of the server's RLIMIT_NOFILE each, but always
+ * SKYIPC_MAX_FDS. What goes beyond is answered with -EDQUOT and a text that
+ * names the limit.
+ *
  * @log, @log_arg: receives this server's messages; default none.
  */
 struct skyipc_server_attr {
@@ -353,7 +364,8 @@ void skyipc_server_destroy(struct skyipc_server *server);
  * For programs with an event loop and without worker threads: poll it, then
  * skyipc_server_dispatch(). The server's; do not read or close it.
  *
- * Return: the descriptor; -EBUSY: the server has been started.
+ * Return: the descriptor; -EBUSY: the server has been started; -EINVAL: a
+ * polling server has threads of its own.
  */
 int skyipc_server_fd(struct skyipc_server *server);
 
@@ -438,8 +450,8 @@ struct skyipc_connect_attr {
  * -EACCES: not permitted; -EDQUOT: one of the server's quotas is exhausted,
  * skyipc_errmsg() names it; -EPROTONOSUPPORT: no common version or transport;
  * -EPROTO: the peer does not speak this protocol; -EMSGSIZE: the server allows
- * only smaller buffers; -ETIMEDOUT; -EINVAL; -ENOMEM; -EMFILE; or what the
- * server's accept callback said.
+ * only smaller buffers or shorter queues; -ETIMEDOUT; -EINVAL; -ENOMEM;
+ * -EMFILE; or what the server's accept callback said.
  */
 int skyipc_connect(const char *name, const struct skyipc_connect_attr *attr,
 		   struct skyipc_conn **out);
@@ -472,7 +484,8 @@ void skyipc_close(struct skyipc_conn *conn);
  * -EAGAIN: as many calls outstanding as the channel has room for; -EBUSY:
  * called from a signal handler that interrupted a call on this connection;
  * -EDQUOT, -ENOMEM, -EMFILE: no channel for this thread; -ECHILD: the
- * connection belongs to the parent process.
+ * connection belongs to the parent process. (When a server stops, one call may
+ * see -ECONNRESET before the others see -EPIPE.)
  */
 int skyipc_call(struct skyipc_conn *conn, uint32_t op, const uint64_t *in,
 		uint64_t *out, int32_t *status, skyipc_time t);
@@ -484,7 +497,8 @@ int skyipc_call(struct skyipc_conn *conn, uint32_t op, const uint64_t *in,
  *
  * Return: as skyipc_call(); also -EMSGSIZE: more than the connection's buffer
  * size, or a reply that was; -EINVAL: more than SKYIPC_MAX_FDS descriptors;
- * -EBADF: one of them is not open.
+ * -EBADF: one of them is not open; -EDQUOT: too many descriptors of this user
+ * are under way, or wait in the server.
  */
 int skyipc_call_msg(struct skyipc_conn *conn, const struct skyipc_msg *req,
 		    struct skyipc_msg *rep, skyipc_time t);

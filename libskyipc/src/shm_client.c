@@ -106,8 +106,9 @@ int shm_reply_error(struct shm_chan *ch, uint64_t head)
 	case -ENOSYS:
 		return fail(err, "the server has no such operation");
 	case -EDQUOT:
-		return fail(err, "too many descriptors of this user wait in "
-				 "the server (an eighth of its RLIMIT_NOFILE)");
+		return fail(err, "too many descriptors of this user wait in or "
+				 "come from the server (the most is an eighth "
+				 "of its RLIMIT_NOFILE)");
 	case -EMSGSIZE:
 		return fail(err, "the reply has no room: see SKYIPC_LONG_REPLY "
 				 "and skyipc_connect_attr.buf_size");
