@@ -59,7 +59,7 @@ static int own_tmp(void)
 		if (!put_file("/proc/self/gid_map", map))
 			return 0;
 	}
-	return !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	return !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) &&
 	       !mount("skyipc", "/tmp", "tmpfs", 0, "mode=1777");
 }
 
