@@ -23,6 +23,9 @@ fork_test_srcs := selftests/testlib.c
 signal_test_srcs := selftests/testlib.c
 peer_test_srcs := selftests/testlib.c
 share_test_srcs := selftests/testlib.c
+# They speak the protocol by hand, too.
+bell_test_srcs := selftests/bell_raw.c selftests/testlib.c \
+	selftests/footprint.c selftests/hostile_raw.c
 stats_test_srcs := selftests/testlib.c
 stop_test_srcs := selftests/testlib.c
 gone_test_srcs := selftests/testlib.c
