@@ -24,8 +24,9 @@ signal_test_srcs := selftests/testlib.c
 peer_test_srcs := selftests/testlib.c
 share_test_srcs := selftests/testlib.c
 # They speak the protocol by hand, too.
-bell_test_srcs := selftests/bell_raw.c selftests/testlib.c \
-	selftests/footprint.c selftests/hostile_raw.c
+rendezvous_test_srcs := selftests/testlib.c selftests/footprint.c \
+	selftests/hostile_raw.c
+bell_test_srcs := selftests/bell_raw.c $(rendezvous_test_srcs)
 stats_test_srcs := selftests/testlib.c
 stop_test_srcs := selftests/testlib.c
 gone_test_srcs := selftests/testlib.c

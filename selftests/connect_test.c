@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -199,61 +198,6 @@ static void takeover_race(void **state)
 	}
 }
 
-/* ---- waiting for a name ------------------------------------------------- */
-
-struct waiter {
-	pthread_t thread;
-	const char *name;
-	_Atomic int tid;
-	int err;
-};
-
-static void *wait_for_name(void *arg)
-{
-	struct skyipc_connect_attr attr = { .size = sizeof(attr),
-					    .wait = 1,
-					    .timeout_ns = LIMIT };
-	struct waiter *w = arg;
-	struct skyipc_conn *conn;
-
-	w->tid = gettid();
-	w->err = skyipc_connect(w->name, &attr, &conn);
-	if (!w->err) {
-		CHECK(skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT) == 0);
-		skyipc_close(conn);
-	}
-	return NULL;
-}
-
-static void wait_name(void **state)
-{
-	struct waiter w = { .name = new_name() };
-	struct skyipc_connect_attr attr = { .size = sizeof(attr),
-					    .wait = 1,
-					    .timeout_ns = 20000000 };
-	struct skyipc_conn *conn;
-	struct child c;
-
-	(void)state;
-	for (int stale_first = 0; stale_first < 2; stale_first++) {
-		if (stale_first) {
-			server_spawn(&c, w.name, &plain);
-			child_kill(&c);
-		}
-		assert_int_equal(skyipc_connect(w.name, &attr, &conn),
-				 -ETIMEDOUT);
-		w.tid = 0;
-		assert_int_equal(
-			pthread_create(&w.thread, NULL, wait_for_name, &w), 0);
-		assert_true(
-			WAIT_FOR(w.tid && state_of(getpid(), w.tid) == 'S'));
-		server_spawn(&c, w.name, &plain);
-		pthread_join(w.thread, NULL);
-		assert_int_equal(w.err, 0);
-		assert_int_equal(child_end(&c), 0);
-	}
-}
-
 /* ---- what connect says -------------------------------------------------- */
 
 static void bad_attributes(void **state)
@@ -367,10 +311,13 @@ static void who(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),     cmocka_unit_test(owned),
-		cmocka_unit_test(stale),     cmocka_unit_test(takeover_race),
-		cmocka_unit_test(wait_name), cmocka_unit_test(bad_attributes),
-		cmocka_unit_test(strangers), cmocka_unit_test(who),
+		cmocka_unit_test(names),
+		cmocka_unit_test(owned),
+		cmocka_unit_test(stale),
+		cmocka_unit_test(takeover_race),
+		cmocka_unit_test(bad_attributes),
+		cmocka_unit_test(strangers),
+		cmocka_unit_test(who),
 	};
 
 	return run_variants("connecting", tests, ARRAY_LEN(tests), 0);
