@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* connect_test.c - names, connecting, who is there, being out of descriptors */
 #include "testlib.h"
+#include "conn.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -308,6 +312,103 @@ static void who(void **state)
 	fixture_down(&f);
 }
 
+/* ---- whom a doorbell is shared with ------------------------------------- */
+
+#define STRANGER 65533
+
+/* In a child: somebody else from now on. */
+static void become_stranger(void)
+{
+	CHECK(setgroups(0, NULL) == 0);
+	CHECK(setresgid(STRANGER, STRANGER, STRANGER) == 0);
+	CHECK(setresuid(STRANGER, STRANGER, STRANGER) == 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* setuid() cleared it */
+}
+
+static int server_of_stranger(struct child *me, void *arg)
+{
+	struct skyipc_server_attr attr = plain;
+	struct skyipc_server *server;
+
+	/* Every call of somebody who is idle has to wake it. */
+	attr.mode = SKYIPC_BLOCKING;
+	become_stranger();
+	server = server_here(arg, &attr);
+	child_say(me, 0);
+	child_await_end(me);
+	CHECK(skyipc_server_stop(server, LIMIT) == 0);
+	skyipc_server_destroy(server);
+	return 0;
+}
+
+static int client_of_root(struct child *me, void *arg)
+{
+	struct skyipc_conn *conn;
+
+	(void)me;
+	become_stranger();
+	CHECK(skyipc_connect(arg, NULL, &conn) == 0);
+	CHECK(conn->peer.uid == 0 && conn->bell >= 0);
+	CHECK(skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT) == 0);
+	skyipc_close(conn);
+	return 0;
+}
+
+static void trust_own(void **state)
+{
+	struct fixture f;
+
+	fixture_up(&f, state, NULL, NULL);
+	assert_true(f.conn->bell >= 0);
+	fixture_down(&f);
+}
+
+static void trust_others(void **state)
+{
+	struct skyipc_server_attr attr = plain;
+	int fds[2] = { 0, 1 }, back[2];
+	struct skyipc_msg req = { .op = OP_FDS_BACK, .fds = fds, .nfds = 2 };
+	struct skyipc_msg rep = { .fds = back };
+	char open_dir[80], path[96];
+	struct skyipc_conn *conn;
+	struct child c, s;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	snprintf(open_dir, sizeof(open_dir), "%s/open", dir());
+	snprintf(path, sizeof(path), "%s/x", open_dir);
+	assert_int_equal(chmod(dir(), 0711), 0);
+	assert_int_equal(mkdir(open_dir, 0700), 0);
+	assert_int_equal(chown(open_dir, STRANGER, STRANGER), 0);
+
+	child_start(&s, server_of_stranger, path);
+	child_hear(&s);
+	conn = connect_to(path, NULL);
+	assert_int_equal(conn->peer.uid, STRANGER);
+	assert_int_equal(conn->bell, -1);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(ask(conn, OP_ECHO, 1, 0), 2);
+		rep.nfds = 2;
+		assert_int_equal(skyipc_call_msg(conn, &req, &rep, LIMIT), 0);
+		assert_int_equal(rep.nfds, 2);
+		close(back[0]);
+		close(back[1]);
+	}
+	skyipc_close(conn);
+	assert_int_equal(child_end(&s), 0);
+
+	/* Root could do anything to anybody anyway. */
+	assert_int_equal(chmod(open_dir, 0711), 0);
+	attr.sock_mode = 0666;
+	server_spawn(&s, path, &attr);
+	child_start(&c, client_of_root, path);
+	assert_int_equal(child_end(&c), 0);
+	assert_int_equal(child_end(&s), 0);
+	assert_int_equal(rmdir(open_dir), 0);
+	assert_int_equal(chmod(dir(), 0700), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +419,8 @@ int main(void)
 		cmocka_unit_test(bad_attributes),
 		cmocka_unit_test(strangers),
 		cmocka_unit_test(who),
+		cmocka_unit_test(trust_own),
+		cmocka_unit_test(trust_others),
 	};
 
 	return run_variants("connecting", tests, ARRAY_LEN(tests), 0);
