@@ -134,8 +134,9 @@ static void client_up(struct fixture *f, void **state, struct footprint *fp)
 	fixture_up(f, state, NULL, NULL);
 	/* Channels, buffers: all that the server has for us. */
 	ask(f->conn, OP_ECHO, 0, 0);
-	assert_true(WAIT_FOR(conns_of(f->name) == 1));
+	/* Before asking it: questions leave their socket for a moment. */
 	*fp = footprint_of(f->child.pid);
+	assert_true(WAIT_FOR(conns_of(f->name) == 1));
 }
 
 static void test_client_dies(void **state)

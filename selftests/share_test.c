@@ -45,14 +45,16 @@ static void *no_channel(void *arg)
 static void mappings(void **state)
 {
 	const char *name = new_name();
-	struct skyipc_server *server = server_here(name, &plain);
+	struct skyipc_server *server;
 	struct skyipc_msg req = { .op = OP_ECHO }, rep = { .op = 0 };
 	struct skyipc_conn *conn[2];
 	pthread_t thread;
 
 	(void)state;
+	assert_int_equal(skyipc_server_create(name, &plain, &server), 0);
 	assert_in_range(server->maps_per_uid, 1000, UINT64_MAX / 2);
 	server->maps_per_uid = 3;
+	assert_int_equal(skyipc_server_start(server), 0);
 	for (int i = 0; i < 2; i++) {
 		conn[i] = connect_to(name, NULL);
 		ask(conn[i], OP_ECHO, 0, 0);
@@ -154,10 +156,10 @@ static int robbed_server(struct child *me, void *arg)
 	int fd;
 
 	CHECK(skyipc_server_create(arg, &plain, &server) == 0);
-	CHECK(skyipc_server_start(server) == 0);
-	CHECK(getrlimit(RLIMIT_NOFILE, &rl) == 0);
 	close(server->spare_fd);
 	server->spare_fd = -1;
+	CHECK(skyipc_server_start(server) == 0);
+	CHECK(getrlimit(RLIMIT_NOFILE, &rl) == 0);
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0);
 	limit_fds((rlim_t)fd + 1);

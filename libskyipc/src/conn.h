@@ -50,6 +50,7 @@ struct skyipc_conn {
 	struct chan *idle;  /* those without a thread */
 	struct fdq fdq;	    /* descriptors of replies */
 	struct question *questions;
+	struct unmapped *unmapped; /* channels; belongs to the transport */
 };
 
 static inline int conn_state(struct skyipc_conn *conn)

@@ -271,6 +271,8 @@ static void conn_free(struct skyipc_conn *conn)
 		conn->chans = c->next;
 		conn->ops->close(c);
 	}
+	if (conn->ops)
+		conn->ops->conn_close(conn);
 	conn_forget_questions(conn);
 	fdq_clear(&conn->fdq);
 	if (conn->bell >= 0)

@@ -244,14 +244,18 @@ void seat_drain(struct seat *seat)
 	struct skyipc_server *server = seat->server;
 	struct schan *ch;
 	struct sconn *conn;
+	uint32_t size;
 
 	seat_take_inbox(seat);
 	while (seat->n) {
 		atomic_store(&seat->list[0]->owner, NULL);
 		seat_list_del(seat, 0);
 	}
-	/* No connection is added any more: the table stays where it is. */
-	for (uint32_t i = 0; i < server->conns_size; i++) {
+	/* No connection is added any more. */
+	pthread_mutex_lock(&server->lock);
+	size = server->conns_size;
+	pthread_mutex_unlock(&server->lock);
+	for (uint32_t i = 0; i < size; i++) {
 		pthread_mutex_lock(&server->lock);
 		conn = server->conns[i];
 		if (conn)

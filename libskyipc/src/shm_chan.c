@@ -13,54 +13,102 @@
 #include "shm_chan.h"
 #include "point.h"
 
+/* A channel's memory, from the server or left over; -errno. */
+static int get_memory(struct skyipc_conn *conn, struct unmapped **out,
+		      uint64_t deadline)
+{
+	struct unmapped *u;
+	struct proto_answer answer;
+	union proto_msg req;
+	int err;
+
+	pthread_mutex_lock(&conn->lock);
+	u = conn->unmapped;
+	if (u)
+		conn->unmapped = u->next;
+	pthread_mutex_unlock(&conn->lock);
+	*out = u;
+	if (u)
+		return 0;
+	u = malloc(sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	proto_init(&req, PROTO_CHAN_OPEN);
+	point("client-chan-ask");
+	err = conn_ask(conn, &req, PROTO_CHAN, 0, &answer, &u->fd, deadline);
+	if (err) {
+		free(u);
+		return err;
+	}
+	u->number = answer.chan;
+	*out = u;
+	return 0;
+}
+
+static int map_memory(struct skyipc_conn *conn, struct unmapped *u,
+		      struct shm_chan *ch)
+{
+	void *map;
+	int err = memfd_map(u->fd, shm_chan_size(conn->depth), &map);
+
+	if (err == -ENOMEM) {
+		pthread_mutex_lock(&conn->lock);
+		u->next = conn->unmapped;
+		conn->unmapped = u;
+		pthread_mutex_unlock(&conn->lock);
+		return fail(err, "no room to map a channel");
+	}
+	ch->number = u->number;
+	close(u->fd);
+	free(u);
+	if (err)
+		return fail(err, "the server's channel is not as agreed");
+	ch->head = map;
+	ch->req = (void *)((char *)map + shm_req_offset());
+	ch->rep = (void *)((char *)map + shm_rep_offset(conn->depth));
+	return 0;
+}
+
 int shm_chan_open(struct skyipc_conn *conn, struct chan **out,
 		  uint64_t deadline)
 {
-	struct proto_answer answer;
+	struct unmapped *u;
 	struct shm_chan *ch;
-	union proto_msg req;
-	char *mem = NULL;
-	void *map;
-	int fd, err;
+	int err;
 
 	ch = aligned_alloc(128, align_up(sizeof(*ch), 128));
 	if (!ch)
 		return -ENOMEM;
 	memset(ch, 0, sizeof(*ch));
 	ch->pending = calloc(conn->depth, sizeof(*ch->pending));
-	if (!ch->pending) {
-		free(ch);
-		return -ENOMEM;
-	}
-	proto_init(&req, PROTO_CHAN_OPEN);
-	point("client-chan-ask");
-	err = conn_ask(conn, &req, PROTO_CHAN, 0, &answer, &fd, deadline);
-	if (!err) {
-		err = memfd_map(fd, shm_chan_size(conn->depth), &map);
-		if (err)
-			fail(err, "the server's channel is not as agreed");
-		else
-			mem = map;
-		close(fd);
-	}
+	err = ch->pending ? get_memory(conn, &u, deadline) : -ENOMEM;
+	if (!err)
+		err = map_memory(conn, u, ch);
 	if (err) {
 		free(ch->pending);
 		free(ch);
 		return err;
 	}
 	point("client-chan-mapped");
-	ch->head = (void *)mem;
-	ch->req = (void *)(mem + shm_req_offset());
-	ch->rep = (void *)(mem + shm_rep_offset(conn->depth));
 	ch->mask = conn->depth - 1;
 	ch->cpu = -1;
 	ch->data_fd = -1;
-	ch->number = answer.chan;
 	ch->spin_max = ns_to_ticks(conn->spin_ns);
 	ch->prepared = ch->held = NO_BUF;
 	ch->base.stats.mem = shm_chan_size(conn->depth);
 	*out = &ch->base;
 	return 0;
+}
+
+void shm_conn_close(struct skyipc_conn *conn)
+{
+	while (conn->unmapped) {
+		struct unmapped *u = conn->unmapped;
+
+		conn->unmapped = u->next;
+		close(u->fd);
+		free(u);
+	}
 }
 
 void shm_chan_close(struct chan *base)

@@ -64,6 +64,16 @@ struct shm_chan {
 	uint32_t nheld;
 };
 
+/*
+ * A channel that the server has made and we could not map for want of address
+ * space. It is the next thread's that wants one.
+ */
+struct unmapped {
+	struct unmapped *next;
+	int fd;
+	uint32_t number;
+};
+
 static inline struct shm_chan *shm_of(struct chan *base)
 {
 	return container_of(base, struct shm_chan, base);
@@ -85,6 +95,8 @@ void shm_wake(struct chan *base);
 int shm_chan_open(struct skyipc_conn *conn, struct chan **out,
 		  uint64_t deadline);
 void shm_chan_close(struct chan *base);
+/* What is left when all its channels are closed. */
+void shm_conn_close(struct skyipc_conn *conn);
 int shm_bufs_open(struct shm_chan *ch, uint64_t deadline);
 int shm_buf_get(struct shm_chan *ch, uint32_t *buf, uint64_t deadline);
 void shm_buf_put(struct shm_chan *ch, uint32_t buf);

@@ -300,6 +300,7 @@ const struct transport shm_transport = {
 	.probe = probe,
 	.open = shm_chan_open,
 	.close = shm_chan_close,
+	.conn_close = shm_conn_close,
 	.abandon = shm_abandon,
 	.wake = shm_wake,
 	.call = shm_call,

@@ -32,6 +32,8 @@ struct transport {
 		    uint64_t deadline);
 	/* Free it; nobody uses it any more. */
 	void (*close)(struct chan *chan);
+	/* Free what the transport has of a connection without channels. */
+	void (*conn_close)(struct skyipc_conn *conn);
 	/* Its thread has gone: forget what is outstanding. */
 	void (*abandon)(struct chan *chan);
 	/* The peer is dead: wake the owner if it sleeps. From any thread. */
