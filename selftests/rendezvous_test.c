@@ -82,11 +82,16 @@ static void other_version(void **state)
 		{ PROTO_HELLO, sizeof(struct proto_hello) },
 		{ PROTO_HELLO, sizeof(struct proto_head) },
 		{ PROTO_HELLO, sizeof(union proto_msg) },
+		{ PROTO_HELLO, sizeof(union proto_msg) + 100 },
 		{ PROTO_QUERY, sizeof(struct proto_query) },
 		{ 999, 100 },
 	};
 	struct skyipc_server_info info;
 	const char *name = new_name();
+	struct {
+		union proto_msg msg;
+		char more[100];
+	} sent = { .more = "" };
 	union proto_msg msg;
 	unsigned n = 0;
 	char ours[32];
@@ -101,11 +106,12 @@ static void other_version(void **state)
 		for (size_t i = 0; i < ARRAY_LEN(first); i++, n++) {
 			sock = raw_socket(name);
 			assert_true(sock >= 0);
-			raw_msg(&msg, PROTO_HELLO);
-			msg.head.type = first[i].type;
-			msg.head.version = versions[v];
+			raw_msg(&sent.msg, PROTO_HELLO);
+			sent.msg.head.type = first[i].type;
+			sent.msg.head.version = versions[v];
 			assert_int_equal(
-				raw_send(sock, &msg, first[i].len, NULL, 0), 0);
+				raw_send(sock, &sent, first[i].len, NULL, 0),
+				0);
 			assert_int_equal(raw_recv(sock, &msg, &fd),
 					 proto_size(PROTO_WELCOME));
 			assert_int_equal(fd, -1);
@@ -291,6 +297,69 @@ static uint64_t address_space(void)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/*
+ * A channel of half a megabyte, and less room than that (malloc() has its own
+ * already): the server makes one, however often it is tried.
+ */
+static int cramped_channel(struct child *me, void *arg)
+{
+	struct skyipc_connect_attr attr = { .size = sizeof(attr),
+					    .depth = 4096 };
+	struct rlimit was, low;
+	struct skyipc_conn *conn;
+	struct skyipc_stats stats;
+	int before, none = fds_open(getpid());
+
+	(void)me;
+	for (int round = 0; round < 2; round++) {
+		CHECK(!skyipc_connect(arg, &attr, &conn));
+		before = fds_open(getpid());
+		CHECK(!getrlimit(RLIMIT_AS, &was));
+		low = was;
+		low.rlim_cur = address_space() + (256u << 10);
+		CHECK(!setrlimit(RLIMIT_AS, &low));
+		for (int i = 0; i < 20; i++) {
+			CHECK(skyipc_call(conn, OP_ECHO, NULL, NULL, NULL,
+					  LIMIT) == -ENOMEM);
+			CHECK(fds_open(getpid()) == before + 1);
+		}
+		CHECK(!setrlimit(RLIMIT_AS, &was));
+		/* (If it never comes to that, it ends with the connection.) */
+		if (!round) {
+			CHECK(!skyipc_call(conn, OP_ECHO, NULL, NULL, NULL,
+					   LIMIT));
+			CHECK(fds_open(getpid()) == before);
+			conn_stats_of(conn, &stats);
+			child_say(me, (int64_t)stats.mem);
+			child_hear(me);
+		}
+		skyipc_close(conn);
+		CHECK(fds_open(getpid()) == none);
+	}
+	return 0;
+}
+
+static void no_room_at_all(void **state)
+{
+	struct skyipc_server_info info;
+	const char *name = new_name();
+	struct child s, c;
+	int64_t mem;
+
+	(void)state;
+	if (under_asan() || under_tsan() || under_valgrind())
+		skip();
+	server_spawn(&s, name, &plain);
+	child_start(&c, cramped_channel, (void *)name);
+	/* The server has what the client has. */
+	mem = child_hear(&c);
+	query_of(name, &info);
+	assert_int_equal(info.stats.mem, mem);
+	child_say(&c, 0);
+	assert_int_equal(child_end(&c), 0);
+	assert_int_equal(child_end(&s), 0);
+}
+
 static int cramped(struct child *me, void *arg)
 {
 	struct skyipc_connect_attr attr = { .size = sizeof(attr),
@@ -432,9 +501,13 @@ static void forks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(other_version), cmocka_unit_test(wait_name),
-		cmocka_unit_test(successor),	 cmocka_unit_test(no_successor),
-		cmocka_unit_test(no_room),	 cmocka_unit_test(forks),
+		cmocka_unit_test(other_version),
+		cmocka_unit_test(wait_name),
+		cmocka_unit_test(successor),
+		cmocka_unit_test(no_successor),
+		cmocka_unit_test(no_room_at_all),
+		cmocka_unit_test(no_room),
+		cmocka_unit_test(forks),
 	};
 
 	return run_variants("rendezvous", tests, ARRAY_LEN(tests), 0);

@@ -204,6 +204,10 @@ int sconn_hear_locked(struct sconn *conn, union proto_msg *msg)
 		pthread_mutex_unlock(&conn->server->lock);
 		return len;
 	}
+	/* Longer than any message of ours, but perhaps of another version. */
+	if (len == -EPROTO &&
+	    proto_check(msg, sizeof(*msg)) == -EPROTONOSUPPORT)
+		return -EPROTONOSUPPORT;
 	if (len < 0)
 		return len;
 	type = proto_check(msg, (size_t)len);

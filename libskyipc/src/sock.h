@@ -22,7 +22,8 @@ int sock_send(int sock, const void *msg, size_t len, const int *fds,
  * Receive one message and up to SKYIPC_MAX_FDS descriptors (close-on-exec).
  * Return: length; 0: the peer is gone; -EAGAIN or -ETIMEDOUT: nothing in time;
  * -EMFILE: descriptors were lost because this process is at its limit, @msg is
- * what came otherwise, to be checked; -EPROTO: longer than any message.
+ * what came otherwise, to be checked; -EPROTO: longer than any message, @msg is
+ * how it begins.
  * Descriptors are returned only together with a positive length.
  */
 int sock_recv(int sock, union proto_msg *msg, int *fds, unsigned *nfds,
