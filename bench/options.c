@@ -259,6 +259,28 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/*
+ * An option the question has no use for would be believed to have been
+ * measured.
+ */
+static void check_used(const char *bench, int opt, const char *name)
+{
+	static const struct {
+		int opt;
+		const char *bench;
+	} only[] = {
+		{ OPT_DEPTH, "async" },	     { OPT_RATE, "openloop" },
+		{ OPT_GAP, "rtt" },	     { OPT_DATA, "kv" },
+		{ OPT_READS, "throughput" },
+	};
+
+	for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++)
+		if (only[i].opt == opt && strcmp(only[i].bench, bench))
+			dief(USAGE, "%s: only %s uses it", name, only[i].bench);
+	if (opt == OPT_PLOT && !strcmp(bench, "idle"))
+		dief(USAGE, "--plot: idle measures no latency to draw");
+}
+
 static void one_option(struct options *o, int opt, const char *name)
 {
 	static const char *const modes[] = { "adaptive", "blocking", "polling",
@@ -350,6 +372,8 @@ void options_read(struct options *o, int argc, char **argv)
 		char name[32];
 
 		snprintf(name, sizeof(name), "--%s", long_options[which].name);
+		if (opt != '?')
+			check_used(o->bench, opt, name);
 		one_option(o, opt, name);
 	}
 	if (optind < argc)
@@ -359,8 +383,6 @@ void options_read(struct options *o, int argc, char **argv)
 		o->transports.n = 0;
 	if (!o->transports.n && !o->peers.n)
 		dief(USAGE, "--transport none --peer none: nothing is left");
-	if (o->plot && !strcmp(o->bench, "idle"))
-		dief(USAGE, "--plot: idle measures no latency to draw");
 	if (o->rounds > o->calls)
 		dief(USAGE, "--rounds: more than --calls");
 }

@@ -198,6 +198,11 @@ refused 2 'is not a CPU' rtt --cpus 99999999999999999999
 cpu=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
 refused 2 'is not a CPU' rtt --cpus "$cpu,"
 refused 2 'is there twice' rtt --cpus "$cpu,$cpu"
+refused 2 'only async uses it' rtt --depth 4
+refused 2 'only openloop uses it' rtt --rate 1000
+refused 2 'only rtt uses it' async --gap 0
+refused 2 'only throughput uses it' rtt --server-reads
+refused 2 'only kv uses it' rtt --data README.md
 refused 2 'no latency to draw' idle --plot "$tmp/plots"
 refused 1 "$tmp/none/rows: No such file" rtt --json "$tmp/none/rows"
 refused 1 "$tmp: Is a directory" rtt --json "$tmp"
