@@ -17,6 +17,7 @@ server=
 cleanup()
 {
 	[ -z "$server" ] || kill "$server" 2>/dev/null
+	wait 2>/dev/null
 	rm -rf "$tmp"
 }
 trap cleanup EXIT

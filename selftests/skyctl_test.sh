@@ -16,6 +16,7 @@ cleanup()
 	for p in $pids; do
 		kill -KILL "$p" 2>/dev/null || :
 	done
+	wait 2>/dev/null || : # dead, and not only told to be
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
