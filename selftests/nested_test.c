@@ -3,6 +3,8 @@
 #include "testlib.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 
 /* op: how deep to go on; in[0]: limit of the inner call in ns, 0: LIMIT. The
  * status is what went wrong inside; out[0] counts the levels. */
@@ -192,6 +194,97 @@ static void thread_limit(void **state)
 	skyipc_close(conn);
 	skyipc_server_destroy(server);
 	skyipc_close(to_self);
+}
+
+/*
+ * A worker keeps its seat in a nested call, as there are no more threads; one
+ * that comes back from its handler then takes over.
+ */
+enum { HOLD = 1, SELF };
+
+static struct skyipc_conn *_Atomic to_gate;
+static sem_t at_gate, gate;
+
+static int32_t gatekeeper(struct skyipc_call *call, void *arg)
+{
+	(void)call;
+	(void)arg;
+	sem_post(&at_gate);
+	while (sem_wait(&gate))
+		;
+	return 0;
+}
+
+static int32_t hold_or_self(struct skyipc_call *call, void *arg)
+{
+	struct skyipc_conn *conn = call->op == HOLD ? to_gate : to_self;
+
+	(void)arg;
+	return call->op ? skyipc_call(conn, 0, NULL, NULL, NULL,
+				      LIMIT * slowness)
+			: 0;
+}
+
+struct one_call {
+	struct skyipc_conn *conn;
+	uint32_t op;
+	int32_t status;
+	int err;
+};
+
+static void *call_it(void *arg)
+{
+	struct one_call *c = arg;
+
+	c->status = 1;
+	c->err = skyipc_call(c->conn, c->op, NULL, NULL, &c->status,
+			     2 * LIMIT * slowness);
+	return NULL;
+}
+
+static void relieved(void **state)
+{
+	const struct variant *v = *state;
+	struct skyipc_server_attr attr = { .size = sizeof(attr),
+					   .mode = v->mode,
+					   .handler = hold_or_self,
+					   .max_threads = 2 };
+	struct skyipc_server_attr gate_attr = { .size = sizeof(gate_attr),
+						.handler = gatekeeper };
+	const char *name = new_name(), *gate_name = new_name();
+	struct skyipc_server *server = server_here(name, &attr);
+	struct skyipc_server *keeper = server_here(gate_name, &gate_attr);
+	struct skyipc_stats stats = { .size = sizeof(stats) };
+	struct one_call hold = { connect_to(name, NULL), HOLD, 0, 0 };
+	struct one_call self = { hold.conn, SELF, 0, 0 };
+	pthread_t holds, selves;
+
+	sem_init(&at_gate, 0, 0);
+	sem_init(&gate, 0, 0);
+	to_self = connect_to(name, NULL);
+	to_gate = connect_to(gate_name, NULL);
+	assert_int_equal(pthread_create(&holds, NULL, call_it, &hold), 0);
+	while (sem_wait(&at_gate))
+		;
+	assert_int_equal(pthread_create(&selves, NULL, call_it, &self), 0);
+	do {
+		sched_yield();
+		assert_int_equal(skyipc_conn_stats(to_self, &stats), 0);
+	} while (!stats.parks);
+	sem_post(&gate);
+	pthread_join(selves, NULL);
+	assert_int_equal(self.err, 0);
+	assert_int_equal(self.status, 0);
+	pthread_join(holds, NULL);
+	assert_int_equal(hold.err, 0);
+	assert_int_equal(hold.status, 0);
+	skyipc_close(hold.conn);
+	skyipc_server_destroy(server);
+	skyipc_close(to_gate);
+	skyipc_server_destroy(keeper);
+	skyipc_close(to_self);
+	sem_destroy(&at_gate);
+	sem_destroy(&gate);
 }
 
 static void *dive(void *arg)
@@ -399,7 +492,7 @@ int main(void)
 		cmocka_unit_test(own_server), cmocka_unit_test(circles),
 		cmocka_unit_test(processes),  cmocka_unit_test(thread_limit),
 		cmocka_unit_test(together),   cmocka_unit_test(async),
-		cmocka_unit_test(guests),
+		cmocka_unit_test(guests),     cmocka_unit_test(relieved),
 	};
 
 	return run_variants("nested calls", tests, ARRAY_LEN(tests), BY_MODE);

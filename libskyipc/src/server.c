@@ -169,16 +169,16 @@ SKY_PUBLIC int skyipc_server_run(struct skyipc_server *s)
 struct aside {
 	struct seat *seat;
 	struct skyipc_server *server;
-	void (*hook)(void);
+	const struct block_hooks *hooks;
 };
 
 static struct aside sit_down(struct skyipc_server *s)
 {
-	struct aside aside = { my_seat, my_server, block_hook };
+	struct aside aside = { my_seat, my_server, block_hooks };
 
 	my_seat = &s->seats[0];
 	my_server = s;
-	block_hook = NULL;
+	block_hooks = NULL;
 	return aside;
 }
 
@@ -186,7 +186,7 @@ static void stand_up(struct aside aside)
 {
 	my_seat = aside.seat;
 	my_server = aside.server;
-	block_hook = aside.hook;
+	block_hooks = aside.hooks;
 }
 
 /* Everything that a control thread does at the end, without one. */

@@ -155,6 +155,11 @@ struct seat {
 	uint64_t spins, parks; /* waits that ended so: statistics */
 	uint32_t caller_cpu;   /* of the last call, plus one */
 	struct schan *current; /* being looked at by round_once(), or NULL */
+	/*
+	 * Its thread sleeps on this word in a nested call and would leave the
+	 * seat if it could. Under the server's lock.
+	 */
+	_Atomic uint32_t *stuck;
 };
 
 enum server_state {

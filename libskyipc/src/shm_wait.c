@@ -21,7 +21,7 @@
 #include "point.h"
 #include "yield.h"
 
-__thread void (*block_hook)(void);
+__thread const struct block_hooks *block_hooks;
 
 /* While the server has not even started, ring again after 1 ms, 2 ms, ... */
 #define RING_AGAIN_MIN 1000000u
@@ -166,9 +166,8 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 {
 	_Atomic uint32_t *word = &ch->head->client.park;
 	uint64_t again = RING_AGAIN_MIN;
-	int ret;
+	int ret, asked = 0;
 
-	about_to_block();
 	point("client-park");
 	stat_add(ch->base.stats.parks, 1);
 	do {
@@ -185,6 +184,8 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 			until = min_u64(deadline, now_ns() + again);
 			again = min_u64(again * 2, RING_AGAIN_MAX);
 		}
+		/* After the store, which it undoes to wake us. */
+		asked = about_to_block(word);
 		point("client-parked");
 		if (futex_wait(word, SHM_PARKED, until) == -ETIMEDOUT &&
 		    until == deadline) {
@@ -199,6 +200,8 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 		    now_ns() >= deadline)
 			ret = -ETIMEDOUT;
 	} while (ret == 1);
+	if (unlikely(asked))
+		block_hooks->back();
 	atomic_store_explicit(word, SHM_AWAKE, memory_order_relaxed);
 	return ret;
 }
@@ -211,7 +214,7 @@ int shm_wait(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 	/* A call to ourselves from a handler: nobody else may be free to
 	 * serve it. */
 	if (unlikely(ch->base.conn->to_self))
-		about_to_block();
+		about_to_block(NULL);
 	ret = is_here(ch) ? yield(ch, pos) : spin(ch, pos, t0, deadline);
 	if (ret == 1)
 		ret = park(ch, pos, deadline);

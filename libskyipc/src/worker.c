@@ -15,7 +15,9 @@
 
 #include "block.h"
 #include "clock.h"
+#include "futex.h"
 #include "seat.h"
+#include "shm_layout.h"
 
 __thread struct seat *my_seat;
 __thread struct skyipc_server *my_server;
@@ -95,16 +97,17 @@ static void seat_free_locked(struct seat *seat)
 /*
  * A handler of this thread is about to sleep in a nested call (see block.h):
  * leave the seat to a thread that can serve meanwhile. Without one the seat is
- * kept; the calls on it wait.
+ * kept, and the calls on it wait, until a thread comes back from its handler.
  */
-static void leave_seat(void)
+static int leave_seat(_Atomic uint32_t *word)
 {
 	struct seat *seat = my_seat;
 	struct skyipc_server *server = my_server;
 
 	if (!seat)
-		return;
+		return 0;
 	pthread_mutex_lock(&server->lock);
+	seat->stuck = word;
 	/* Each idle thread takes one seat, and some may be promised already. */
 	if (server->idle_threads > server->nfree_seats ||
 	    (server->nthreads < server->attr.max_threads &&
@@ -117,10 +120,40 @@ static void leave_seat(void)
 						  memory_order_relaxed);
 			seat->current = NULL;
 		}
+		seat->stuck = NULL;
 		seat_free_locked(seat);
 		pthread_cond_signal(&server->seat_free);
 	}
 	pthread_mutex_unlock(&server->lock);
+	return my_seat && word;
+}
+
+static void keep_seat(void)
+{
+	pthread_mutex_lock(&my_server->lock);
+	my_seat->stuck = NULL;
+	pthread_mutex_unlock(&my_server->lock);
+}
+
+static const struct block_hooks hooks = { leave_seat, keep_seat };
+
+/*
+ * This thread has nothing to do: wake one that is stuck with its seat, which
+ * then leaves it. Its word was written before it asked under the lock.
+ */
+static void offer_locked(struct skyipc_server *server)
+{
+	for (uint32_t i = 0; i < server->attr.workers; i++) {
+		_Atomic uint32_t *word = server->seats[i].stuck;
+
+		if (!word)
+			continue;
+		/* Once: the next idle thread is for the next seat. */
+		server->seats[i].stuck = NULL;
+		atomic_store(word, SHM_AWAKE);
+		futex_wake(word);
+		return;
+	}
 }
 
 /*
@@ -157,7 +190,7 @@ void worker_forget(void)
 {
 	my_seat = NULL;
 	my_server = NULL;
-	block_hook = NULL;
+	block_hooks = NULL;
 	kept = NULL;
 }
 
@@ -168,12 +201,13 @@ static void *worker(void *arg)
 
 	pthread_setname_np(pthread_self(), "skyipc-worker");
 	my_server = server;
-	block_hook = leave_seat;
+	block_hooks = &hooks;
 	pthread_mutex_lock(&server->lock);
 	while (server->seats_done < server->attr.workers) {
 		seat = server->free_seats;
 		if (!seat) {
 			server->idle_threads++;
+			offer_locked(server);
 			pthread_cond_wait(&server->seat_free, &server->lock);
 			server->idle_threads--;
 			continue;
