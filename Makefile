@@ -15,6 +15,8 @@ VERSION := $(VERSION_MAJOR).$(VERSION_MINOR).$(VERSION_PATCH)
 
 # ------------------------------------------------------------ what to set --
 O          ?= build
+# One name for one folder: rules in .d files are by name.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 V          ?= 0
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
