@@ -107,7 +107,6 @@ static int leave_seat(_Atomic uint32_t *word)
 	if (!seat)
 		return 0;
 	pthread_mutex_lock(&server->lock);
-	seat->stuck = word;
 	/* Each idle thread takes one seat, and some may be promised already. */
 	if (server->idle_threads > server->nfree_seats ||
 	    (server->nthreads < server->attr.max_threads &&
@@ -123,6 +122,8 @@ static int leave_seat(_Atomic uint32_t *word)
 		seat->stuck = NULL;
 		seat_free_locked(seat);
 		pthread_cond_signal(&server->seat_free);
+	} else {
+		seat->stuck = word;
 	}
 	pthread_mutex_unlock(&server->lock);
 	return my_seat && word;
