@@ -69,6 +69,8 @@ static const char help_text[] =
 
 static void help(void)
 {
+	int err;
+
 	fputs(help_text, stdout);
 	for (int i = 0; peers[i]; i++)
 		printf("%s%s", i % 5 ? ", " : "\n  ", peers[i]->name);
@@ -76,8 +78,9 @@ static void help(void)
 	for (unsigned i = 0; peer_not_built_name(i); i++)
 		printf("  %s: %s\n", peer_not_built_name(i),
 		       peer_not_built(peer_not_built_name(i)));
-	if (fflush(stdout) || ferror(stdout))
-		dief(1, "standard output: %s", strerror(errno));
+	err = flush_error(stdout);
+	if (err)
+		dief(1, "standard output: %s", strerror(err));
 	exit(0);
 }
 

@@ -81,10 +81,11 @@ static FILE *create(const char *base, const char *suffix)
 /* Close; -1 after an error message if not all of it could be written. */
 static int finish(FILE *f, const char *base, const char *suffix)
 {
-	errno = EIO;
-	if (!fflush(f) && !ferror(f))
+	int err = flush_error(f);
+
+	if (!err)
 		return fclose(f) ? -1 : 0;
-	warnf("%s%s: %s", base, suffix, strerror(errno));
+	warnf("%s%s: %s", base, suffix, strerror(err));
 	fclose(f);
 	return -1;
 }

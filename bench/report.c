@@ -9,7 +9,16 @@
 #include "util.h"
 
 static FILE *json;
-static int json_err; /* of the first write that failed */
+/* Of the first write that failed: the next that does not forgets it. */
+static int json_err, out_err;
+
+static void flush_to(FILE *f, int *first)
+{
+	int err = flush_error(f);
+
+	if (!*first)
+		*first = err;
+}
 
 static const struct {
 	const char *title, *field;
@@ -48,6 +57,7 @@ void report_head(const struct options *o, const char *meaning)
 	fprintf(to, "            %u round%s in turn, %u client%s\n", o->rounds,
 		o->rounds == 1 ? "" : "s", o->clients,
 		o->clients == 1 ? "" : "s");
+	flush_to(to, &out_err);
 }
 
 void report_group(const struct group *g)
@@ -141,14 +151,6 @@ static void json_row(const struct group *g, const struct row *r)
 	json_end(&j);
 }
 
-/* A write that failed is forgotten by the next one that does not. */
-static void flush_json(void)
-{
-	errno = EIO;
-	if ((fflush(json) || ferror(json)) && !json_err)
-		json_err = errno;
-}
-
 int report_end(const struct group *g, size_t n)
 {
 	int bad = !n;
@@ -157,7 +159,7 @@ int report_end(const struct group *g, size_t n)
 		if (row_measured(&g->rows[i]))
 			json_row(g, &g->rows[i]);
 	if (json)
-		flush_json();
+		flush_to(json, &json_err);
 	if (g->o->plot && n)
 		bad |= plot_group(g) != 0;
 	return bad | (group_complaints(g) != 0);
@@ -168,15 +170,17 @@ int report_close(void)
 	int bad = 0;
 
 	if (json)
-		flush_json();
+		flush_to(json, &json_err);
 	if (json && json != stdout && fclose(json) && !json_err)
 		json_err = errno;
 	if (json_err) {
 		warnf("the JSON could not be written: %s", strerror(json_err));
 		bad = 1;
 	}
-	if (json != stdout && (fflush(stdout) || ferror(stdout))) {
-		warnf("standard output: %s", strerror(errno));
+	if (json != stdout)
+		flush_to(stdout, &out_err);
+	if (json != stdout && out_err) {
+		warnf("standard output: %s", strerror(out_err));
 		bad = 1;
 	}
 	json = NULL;
@@ -199,7 +203,7 @@ void report_notes(const struct group *g)
 		fputs(": not bound to one CPU each: their own threads may "
 		      "use those of both sides\n",
 		      to);
-	fflush(to);
+	flush_to(to, &out_err);
 }
 
 int report_calls(struct group *g)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,4 +73,10 @@ int find_program(const char *program, char *path, size_t len)
 		dir += n + (dir[n] == ':');
 	}
 	return -1;
+}
+
+int flush_error(FILE *f)
+{
+	errno = EIO; /* of a write before that is not told any more */
+	return fflush(f) || ferror(f) ? errno : 0;
 }

@@ -4,6 +4,7 @@
 #define BENCH_UTIL_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /** "skybench: ..." on stderr, newline added */
 void warnf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -11,6 +12,9 @@ void warnf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** warnf() and exit with @code. */
 void dief(int code, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
+
+/** Flush; 0, or the errno value of what of @f could not be written. */
+int flush_error(FILE *f);
 
 /** First line of a file without its newline; 0, or -1 leaving "" in @buf. */
 int read_line(const char *path, char *buf, size_t len);
