@@ -167,16 +167,6 @@ static int copied_server(struct child *me, void *arg)
 	return 0;
 }
 
-static uint64_t cpu_ns(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t clock;
-
-	assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
-	assert_int_equal(clock_gettime(clock, &ts), 0);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /*
  * A copy of its end of the socket does not end with the connection: the server
  * must not go on hearing that the client has gone.
@@ -202,7 +192,7 @@ static void copied_socket(void **state)
 	for (int i = 0; i < 3; i++)
 		skyipc_close(conn[i]);
 	assert_true(WAIT_FOR((query_of(name, &info), !info.stats.conns)));
-	used = cpu_ns(c.pid);
+	used = cpu_ns_of(c.pid);
 	for (int i = 0; i < N; i++) {
 		conn[0] = connect_to(name, NULL);
 		ask(conn[0], OP_ECHO, 0, 0);
@@ -211,7 +201,7 @@ static void copied_socket(void **state)
 		/* Who goes round in circles never does. */
 		assert_true(WAIT_FOR(all_sleep(c.pid)));
 	}
-	used = cpu_ns(c.pid) - used;
+	used = cpu_ns_of(c.pid) - used;
 	print_message("# %llu us for each\n",
 		      (unsigned long long)used / 1000 / N);
 	assert_true(used < N * UINT64_C(10000000) * slowness);

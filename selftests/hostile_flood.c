@@ -185,7 +185,7 @@ static void test_half_open(void **state)
 static void test_server_without_fds(void **state)
 {
 	enum { N = 60 };
-	struct rlimit was, low;
+	uint64_t was;
 	struct skyipc_server_attr attr = SKYIPC_SERVER_ATTR_INIT;
 	struct skyipc_conn *conns[N];
 	struct footprint before;
@@ -195,12 +195,9 @@ static void test_server_without_fds(void **state)
 
 	(void)state;
 	attr.handler = test_handler;
-	getrlimit(RLIMIT_NOFILE, &was);
-	low = was;
-	low.rlim_cur = (rlim_t)fds_open(getpid()) + 40;
-	setrlimit(RLIMIT_NOFILE, &low);
+	was = set_limit(RLIMIT_NOFILE, (uint64_t)fds_open(getpid()) + 40);
 	server_spawn(&server, name, &attr);
-	setrlimit(RLIMIT_NOFILE, &was);
+	set_limit(RLIMIT_NOFILE, was);
 	before = footprint_of(server.pid);
 	for (int round = 0; round < 3; round++) {
 		for (n = 0; n < N; n++) {

@@ -63,17 +63,14 @@ static int fetch_channels(struct raw *r, int n)
 static void test_unread(void **state)
 {
 	enum { CONNS = 4, EACH = 90 };
-	struct rlimit was, low;
+	uint64_t was;
 	struct raw r[CONNS];
 	struct target t;
 	int got, base;
 
-	getrlimit(RLIMIT_NOFILE, &was);
-	low = was;
-	low.rlim_cur = 600;
-	setrlimit(RLIMIT_NOFILE, &low);
+	was = set_limit(RLIMIT_NOFILE, 600);
 	target_up(&t, state, NULL);
-	setrlimit(RLIMIT_NOFILE, &was);
+	set_limit(RLIMIT_NOFILE, was);
 	/* It is of the same user, whose quota this is. */
 	child_kill(&t.honest);
 	base = t.before.fds;

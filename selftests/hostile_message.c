@@ -163,17 +163,14 @@ static void test_fds_lies(void **state)
 static void test_fd_flood(void **state)
 {
 	static const int fds[SKYIPC_MAX_FDS];
-	struct rlimit was, low;
+	uint64_t was;
 	struct target t;
 	union proto_msg msg;
 	struct raw r;
 
-	getrlimit(RLIMIT_NOFILE, &was);
-	low = was;
-	low.rlim_cur = 4096;
-	setrlimit(RLIMIT_NOFILE, &low);
+	was = set_limit(RLIMIT_NOFILE, 4096);
 	target_up(&t, state, NULL);
-	setrlimit(RLIMIT_NOFILE, &was);
+	set_limit(RLIMIT_NOFILE, was);
 	for (int round = 0; round < 4; round++) {
 		int err = 0;
 

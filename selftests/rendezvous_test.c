@@ -305,7 +305,7 @@ static int cramped_channel(struct child *me, void *arg)
 {
 	struct skyipc_connect_attr attr = { .size = sizeof(attr),
 					    .depth = 4096 };
-	struct rlimit was, low;
+	uint64_t was;
 	struct skyipc_conn *conn;
 	struct skyipc_stats stats;
 	int before, none = fds_open(getpid());
@@ -314,16 +314,13 @@ static int cramped_channel(struct child *me, void *arg)
 	for (int round = 0; round < 2; round++) {
 		CHECK(!skyipc_connect(arg, &attr, &conn));
 		before = fds_open(getpid());
-		CHECK(!getrlimit(RLIMIT_AS, &was));
-		low = was;
-		low.rlim_cur = address_space() + (256u << 10);
-		CHECK(!setrlimit(RLIMIT_AS, &low));
+		was = set_limit(RLIMIT_AS, address_space() + (256u << 10));
 		for (int i = 0; i < 20; i++) {
 			CHECK(skyipc_call(conn, OP_ECHO, NULL, NULL, NULL,
 					  LIMIT) == -ENOMEM);
 			CHECK(fds_open(getpid()) == before + 1);
 		}
-		CHECK(!setrlimit(RLIMIT_AS, &was));
+		set_limit(RLIMIT_AS, was);
 		/* (If it never comes to that, it ends with the connection.) */
 		if (!round) {
 			CHECK(!skyipc_call(conn, OP_ECHO, NULL, NULL, NULL,
@@ -366,7 +363,7 @@ static int cramped(struct child *me, void *arg)
 					    .buf_size = LARGE,
 					    .bufs = 1 };
 	struct skyipc_msg req = { .op = OP_ECHO }, rep = { .op = 0 };
-	struct rlimit was, low;
+	uint64_t was;
 	struct skyipc_conn *conn;
 	int before, none = fds_open(getpid());
 	char data[5000];
@@ -375,10 +372,7 @@ static int cramped(struct child *me, void *arg)
 	CHECK(!skyipc_connect(arg, &attr, &conn));
 	CHECK(!skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT));
 	before = fds_open(getpid());
-	CHECK(!getrlimit(RLIMIT_AS, &was));
-	low = was;
-	low.rlim_cur = address_space() + LARGE;
-	CHECK(!setrlimit(RLIMIT_AS, &low));
+	was = set_limit(RLIMIT_AS, address_space() + LARGE);
 	for (int i = 0; i < 20; i++) {
 		CHECK(skyipc_call_msg(conn, &req, &rep, LIMIT) == -ENOMEM);
 		CHECK(skyipc_errmsg()[0]);
@@ -386,7 +380,7 @@ static int cramped(struct child *me, void *arg)
 		CHECK(fds_open(getpid()) == before + 1);
 		CHECK(!skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT));
 	}
-	CHECK(!setrlimit(RLIMIT_AS, &was));
+	set_limit(RLIMIT_AS, was);
 	for (int i = 0; i < 20; i++) {
 		req.data = data;
 		req.len = sizeof(data) - (size_t)i;
@@ -401,11 +395,10 @@ static int cramped(struct child *me, void *arg)
 	CHECK(!skyipc_connect(arg, &attr, &conn));
 	CHECK(!skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, LIMIT));
 	before = fds_open(getpid());
-	low.rlim_cur = address_space() + LARGE;
-	CHECK(!setrlimit(RLIMIT_AS, &low));
+	was = set_limit(RLIMIT_AS, address_space() + LARGE);
 	CHECK(skyipc_call_msg(conn, &req, &rep, LIMIT) == -ENOMEM);
 	CHECK(fds_open(getpid()) == before + 1);
-	CHECK(!setrlimit(RLIMIT_AS, &was));
+	set_limit(RLIMIT_AS, was);
 	skyipc_close(conn);
 	CHECK(fds_open(getpid()) == none);
 	return 0;

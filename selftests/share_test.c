@@ -22,15 +22,6 @@ static struct skyipc_server_attr plain = {
 	.handler = test_handler,
 };
 
-static void limit_fds(rlim_t n)
-{
-	struct rlimit rl;
-
-	CHECK(getrlimit(RLIMIT_NOFILE, &rl) == 0);
-	rl.rlim_cur = n;
-	CHECK(setrlimit(RLIMIT_NOFILE, &rl) == 0);
-}
-
 /* ---- mappings -------------------------------------------------------------
  */
 
@@ -100,7 +91,7 @@ static int small_server(struct child *me, void *arg)
 	struct skyipc_server_attr attr = plain;
 	struct skyipc_server *server;
 
-	limit_fds(80);
+	set_limit(RLIMIT_NOFILE, 80);
 	attr.sock_mode = 0666;
 	CHECK(skyipc_server_create(arg, &attr, &server) == 0);
 	CHECK(skyipc_server_start(server) == 0);
@@ -152,34 +143,23 @@ static void strangers(void **state)
 static int robbed_server(struct child *me, void *arg)
 {
 	struct skyipc_server *server;
-	struct rlimit rl;
+	uint64_t was;
 	int fd;
 
 	CHECK(skyipc_server_create(arg, &plain, &server) == 0);
 	close(server->spare_fd);
 	server->spare_fd = -1;
 	CHECK(skyipc_server_start(server) == 0);
-	CHECK(getrlimit(RLIMIT_NOFILE, &rl) == 0);
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0);
-	limit_fds((rlim_t)fd + 1);
+	was = set_limit(RLIMIT_NOFILE, (uint64_t)fd + 1);
 	child_say(me, 0);
 	CHECK(child_hear(me) == 0);
-	limit_fds(rl.rlim_cur);
+	set_limit(RLIMIT_NOFILE, was);
 	child_await_end(me);
 	CHECK(skyipc_server_stop(server, LIMIT) == 0);
 	skyipc_server_destroy(server);
 	return 0;
-}
-
-static uint64_t cpu_ns(pid_t pid)
-{
-	struct timespec ts;
-	clockid_t clock;
-
-	assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
-	assert_int_equal(clock_gettime(clock, &ts), 0);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static void *connect_patiently(void *arg)
@@ -212,10 +192,10 @@ static void no_spare(void **state)
 		0);
 	/* It looks again now and then; a loop would take all of a CPU. */
 	begin = time_ns();
-	cpu = cpu_ns(s.pid);
+	cpu = cpu_ns_of(s.pid);
 	while (time_ns() - begin < 500000000u)
 		moment();
-	assert_true(cpu_ns(s.pid) - cpu < 100000000u);
+	assert_true(cpu_ns_of(s.pid) - cpu < 100000000u);
 	child_say(&s, 0);
 	pthread_join(thread, NULL);
 	assert_int_equal(child_end(&s), 0);

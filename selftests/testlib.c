@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -248,6 +249,28 @@ int fds_open(pid_t pid)
 	n = entries_of(path);
 	/* opendir() itself had one */
 	return pid == getpid() ? n - 1 : n;
+}
+
+uint64_t cpu_ns_of(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t set_limit(int resource, uint64_t n)
+{
+	struct rlimit rl;
+	uint64_t was;
+
+	CHECK(getrlimit(resource, &rl) == 0);
+	was = rl.rlim_cur;
+	rl.rlim_cur = n;
+	CHECK(setrlimit(resource, &rl) == 0);
+	return was;
 }
 
 int threads_of(pid_t pid)

@@ -80,9 +80,14 @@ void child_kill(struct child *c);
 /* exit status or 1000 + signal of @pid; fails the test after LIMIT */
 int wait_exit(pid_t pid);
 
+/* Set our soft limit of RLIMIT_...; returns what it was. */
+uint64_t set_limit(int resource, uint64_t n);
+
 /* From /proc: open descriptors, threads, the state letter; -1: no process. */
 int fds_open(pid_t pid);
 int threads_of(pid_t pid);
+/* CPU time that all of its threads have used */
+uint64_t cpu_ns_of(pid_t pid);
 int state_of(pid_t pid, pid_t tid);
 /* Does every thread sleep? */
 int all_sleep(pid_t pid);
