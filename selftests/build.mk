@@ -21,6 +21,7 @@ nested_test_srcs := selftests/testlib.c
 thread_test_srcs := selftests/testlib.c
 fork_test_srcs := selftests/testlib.c
 signal_test_srcs := selftests/testlib.c
+recv_test_srcs := selftests/testlib.c
 peer_test_srcs := selftests/testlib.c
 share_test_srcs := selftests/testlib.c
 # They speak the protocol by hand, too.

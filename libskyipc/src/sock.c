@@ -95,7 +95,7 @@ int sock_recv(int sock, union proto_msg *msg, int *fds, unsigned *nfds,
 	struct iovec iov = { .iov_base = msg, .iov_len = sizeof(*msg) };
 	union control control;
 	struct msghdr mh;
-	int err, reset = 0;
+	int err, reset = 0, ended = 0;
 	ssize_t len;
 
 	*nfds = 0;
@@ -107,6 +107,14 @@ int sock_recv(int sock, union proto_msg *msg, int *fds, unsigned *nfds,
 		mh.msg_controllen = sizeof(control);
 		memset(msg, 0, sizeof(*msg));
 		len = recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		/*
+		 * The end, perhaps: Linux looks for a message first and for the
+		 * end afterwards, and tells the end of a peer that has sent
+		 * and closed in between (unix_dgram_recvmsg()). What it had
+		 * sent is there at a second look.
+		 */
+		if (!len && !mh.msg_controllen && !ended++)
+			continue;
 		if (len >= 0)
 			break;
 		if (errno == EINTR)
@@ -121,6 +129,8 @@ int sock_recv(int sock, union proto_msg *msg, int *fds, unsigned *nfds,
 			return 0;
 		if (errno != EAGAIN)
 			return -errno;
+		if (ended) /* an empty packet, which is no message of ours */
+			return 0;
 		err = sock_wait(sock, POLLIN, deadline);
 		if (err)
 			return err;
