@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmx_arch.h - VMX as the manual numbers it: MSRs, controls, capabilities, exit
+ * reasons, EPT. The fields of a VMCS are in vmcs.h.
+ *
+ * Not asm/vmx.h: that one changes from kernel to kernel and does not exist in
+ * user space, where `skyctl doctor` asks the same questions as the module.
+ * Names follow the SDM, volume 3, to which the section numbers belong.
+ */
+#ifndef VMX_ARCH_H
+#define VMX_ARCH_H
+
+#include "types.h"
+
+/* ---- CPUID (volume 2, CPUID) ------------------------------------------- */
+
+#define CPUID_1_ECX_VMX BIT(5)
+#define CPUID_1_ECX_SMX BIT(6)
+#define CPUID_7_EBX_INVPCID BIT(10)
+#define CPUID_7_EBX_PT BIT(25)
+#define CPUID_7_ECX_WAITPKG BIT(5)
+#define CPUID_7_ECX_CET_SS BIT(7)
+#define CPUID_7_ECX_RDPID BIT(22)
+#define CPUID_7_ECX_ENQCMD BIT(29)
+#define CPUID_7_ECX_PKS BIT(31)
+#define CPUID_7_EDX_UINTR BIT(5)
+#define CPUID_7_EDX_PCONFIG BIT(18)
+#define CPUID_7_EDX_ARCH_LBR BIT(19)
+#define CPUID_7_EDX_CET_IBT BIT(20)
+#define CPUID_7_1_EAX_LASS BIT(6)
+#define CPUID_7_1_EAX_FRED BIT(17)
+#define CPUID_7_1_EAX_MSRLIST BIT(27)
+#define CPUID_D_1_EAX_XSAVES BIT(3)
+#define CPUID_80000001_EDX_RDTSCP BIT(27)
+
+/* ---- control registers (2.5) ------------------------------------------- */
+
+#define VMX_CR0_PE BIT_ULL(0)
+#define VMX_CR0_NE BIT_ULL(5)
+#define VMX_CR0_PG BIT_ULL(31)
+#define VMX_CR4_VMXE BIT_ULL(13)
+#define VMX_CR4_FRED BIT_ULL(32)
+
+/* ---- MSRs (volume 4) --------------------------------------------------- */
+
+#define VMX_MSR_FEATURE_CONTROL 0x03au
+#define VMX_MSR_BASIC 0x480u
+#define VMX_MSR_PINBASED_CTLS 0x481u
+#define VMX_MSR_PROCBASED_CTLS 0x482u
+#define VMX_MSR_EXIT_CTLS 0x483u
+#define VMX_MSR_ENTRY_CTLS 0x484u
+#define VMX_MSR_MISC 0x485u
+#define VMX_MSR_CR0_FIXED0 0x486u
+#define VMX_MSR_CR0_FIXED1 0x487u
+#define VMX_MSR_CR4_FIXED0 0x488u
+#define VMX_MSR_CR4_FIXED1 0x489u
+#define VMX_MSR_VMCS_ENUM 0x48au
+#define VMX_MSR_PROCBASED_CTLS2 0x48bu
+#define VMX_MSR_EPT_VPID_CAP 0x48cu
+#define VMX_MSR_TRUE_PINBASED_CTLS 0x48du
+#define VMX_MSR_TRUE_PROCBASED_CTLS 0x48eu
+#define VMX_MSR_TRUE_EXIT_CTLS 0x48fu
+#define VMX_MSR_TRUE_ENTRY_CTLS 0x490u
+#define VMX_MSR_VMFUNC 0x491u
+#define VMX_MSR_PROCBASED_CTLS3 0x492u
+#define VMX_MSR_EXIT_CTLS2 0x493u
+/* All that tell of VMX, and that a guest is not to see */
+#define VMX_MSR_FIRST VMX_MSR_BASIC
+#define VMX_MSR_LAST VMX_MSR_EXIT_CTLS2
+
+/* IA32_FEATURE_CONTROL (24.7) */
+#define FEATURE_CONTROL_LOCKED BIT_ULL(0)
+#define FEATURE_CONTROL_VMX_IN_SMX BIT_ULL(1)
+#define FEATURE_CONTROL_VMX BIT_ULL(2)
+
+/* IA32_VMX_BASIC (A.1) */
+#define BASIC_REVISION GENMASK_ULL(30, 0)
+#define BASIC_REGION_SHIFT 32 /* size of a VMXON region and of a VMCS */
+#define BASIC_REGION_MASK 0x1fffu
+#define BASIC_32BIT_ADDRESSES BIT_ULL(48)
+#define BASIC_MEM_TYPE_SHIFT 50
+#define BASIC_MEM_TYPE_MASK 0xfu
+#define BASIC_TRUE_CTLS BIT_ULL(55)
+
+/* IA32_VMX_MISC (A.6) */
+#define MISC_EXIT_SAVES_LMA BIT_ULL(5)
+#define MISC_ACTIVITY_HLT BIT_ULL(6)
+#define MISC_ACTIVITY_SHUTDOWN BIT_ULL(7)
+#define MISC_ACTIVITY_SIPI BIT_ULL(8)
+#define MISC_PT BIT_ULL(14) /* Intel PT may be used in VMX operation */
+
+/* IA32_VMX_EPT_VPID_CAP (A.10) */
+#define EPT_CAP_EXEC_ONLY BIT_ULL(0)
+#define EPT_CAP_WALK4 BIT_ULL(6)
+#define EPT_CAP_WALK5 BIT_ULL(7)
+#define EPT_CAP_UC BIT_ULL(8)
+#define EPT_CAP_WB BIT_ULL(14)
+#define EPT_CAP_2M BIT_ULL(16)
+#define EPT_CAP_1G BIT_ULL(17)
+#define EPT_CAP_INVEPT BIT_ULL(20)
+#define EPT_CAP_AD BIT_ULL(21)
+#define EPT_CAP_INVEPT_SINGLE BIT_ULL(25)
+#define EPT_CAP_INVEPT_ALL BIT_ULL(26)
+#define VPID_CAP_INVVPID BIT_ULL(32)
+#define VPID_CAP_INVVPID_ADDRESS BIT_ULL(40)
+#define VPID_CAP_INVVPID_SINGLE BIT_ULL(41)
+#define VPID_CAP_INVVPID_ALL BIT_ULL(42)
+#define VPID_CAP_INVVPID_SINGLE_NONGLOBAL BIT_ULL(43)
+
+/* IA32_VMX_VMFUNC (A.11), and the VM-function controls (25.6.14) */
+#define VMFUNC_EPTP_SWITCHING BIT_ULL(0)
+#define EPTP_LIST_ENTRIES 512u
+
+/* ---- controls (25.6 to 25.8) ------------------------------------------- */
+
+/*
+ * Bits that no name belongs to, and that the processors without TRUE MSRs
+ * want to be 1 (A.2): "default1". All others without a name are to be 0.
+ */
+#define PIN_DEFAULT1 0x00000016u
+#define PROC_DEFAULT1 0x04006172u
+#define EXIT_DEFAULT1 0x00036dfbu
+#define ENTRY_DEFAULT1 0x000011fbu
+
+/* Pin-based (25.6.1) */
+#define PIN_EXT_INT_EXITING BIT(0)
+#define PIN_NMI_EXITING BIT(3)
+#define PIN_VIRTUAL_NMIS BIT(5)
+#define PIN_PREEMPTION_TIMER BIT(6)
+#define PIN_POSTED_INTERRUPTS BIT(7)
+
+/* Primary processor-based (25.6.2) */
+#define PROC_INT_WINDOW_EXITING BIT(2)
+#define PROC_TSC_OFFSETTING BIT(3)
+#define PROC_HLT_EXITING BIT(7)
+#define PROC_INVLPG_EXITING BIT(9)
+#define PROC_MWAIT_EXITING BIT(10)
+#define PROC_RDPMC_EXITING BIT(11)
+#define PROC_RDTSC_EXITING BIT(12)
+#define PROC_CR3_LOAD_EXITING BIT(15)
+#define PROC_CR3_STORE_EXITING BIT(16)
+#define PROC_TERTIARY BIT(17)
+#define PROC_CR8_LOAD_EXITING BIT(19)
+#define PROC_CR8_STORE_EXITING BIT(20)
+#define PROC_TPR_SHADOW BIT(21)
+#define PROC_NMI_WINDOW_EXITING BIT(22)
+#define PROC_MOV_DR_EXITING BIT(23)
+#define PROC_IO_EXITING BIT(24)
+#define PROC_IO_BITMAPS BIT(25)
+#define PROC_MONITOR_TRAP BIT(27)
+#define PROC_MSR_BITMAPS BIT(28)
+#define PROC_MONITOR_EXITING BIT(29)
+#define PROC_PAUSE_EXITING BIT(30)
+#define PROC_SECONDARY BIT(31)
+
+/* Secondary processor-based (25.6.2) */
+#define PROC2_VIRTUAL_APIC_ACCESSES BIT(0)
+#define PROC2_EPT BIT(1)
+#define PROC2_DESC_TABLE_EXITING BIT(2)
+#define PROC2_RDTSCP BIT(3)
+#define PROC2_VIRTUAL_X2APIC BIT(4)
+#define PROC2_VPID BIT(5)
+#define PROC2_WBINVD_EXITING BIT(6)
+#define PROC2_UNRESTRICTED BIT(7)
+#define PROC2_APIC_REGISTER BIT(8)
+#define PROC2_VIRTUAL_INTERRUPTS BIT(9)
+#define PROC2_PAUSE_LOOP_EXITING BIT(10)
+#define PROC2_RDRAND_EXITING BIT(11)
+#define PROC2_INVPCID BIT(12)
+#define PROC2_VMFUNC BIT(13)
+#define PROC2_VMCS_SHADOWING BIT(14)
+#define PROC2_ENCLS_EXITING BIT(15)
+#define PROC2_RDSEED_EXITING BIT(16)
+#define PROC2_PML BIT(17)
+#define PROC2_EPT_VE BIT(18)
+#define PROC2_PT_CONCEAL BIT(19)
+#define PROC2_XSAVES BIT(20)
+#define PROC2_PASID_TRANSLATION BIT(21)
+#define PROC2_MODE_BASED_EXEC BIT(22)
+#define PROC2_SUBPAGE_WRITE BIT(23)
+#define PROC2_PT_GUEST_PHYSICAL BIT(24)
+#define PROC2_TSC_SCALING BIT(25)
+#define PROC2_USER_WAIT BIT(26)
+#define PROC2_PCONFIG BIT(27)
+#define PROC2_ENCLV_EXITING BIT(28)
+#define PROC2_BUS_LOCK_DETECTION BIT(30)
+#define PROC2_INSTRUCTION_TIMEOUT BIT(31)
+
+/* Tertiary processor-based (25.6.2) */
+#define PROC3_LOADIWKEY_EXITING BIT_ULL(0)
+#define PROC3_HLAT BIT_ULL(1)
+#define PROC3_EPT_PAGING_WRITE BIT_ULL(2)
+#define PROC3_GUEST_PAGING_VERIFY BIT_ULL(3)
+#define PROC3_IPI_VIRTUALIZATION BIT_ULL(4)
+#define PROC3_MSRLIST BIT_ULL(6)
+#define PROC3_VIRTUAL_SPEC_CTRL BIT_ULL(7)
+
+/* VM-exit controls (25.7.1) */
+#define EXIT_SAVE_DEBUG BIT(2)
+#define EXIT_HOST_64BIT BIT(9)
+#define EXIT_LOAD_PERF_GLOBAL BIT(12)
+#define EXIT_ACK_INTERRUPT BIT(15)
+#define EXIT_SAVE_PAT BIT(18)
+#define EXIT_LOAD_PAT BIT(19)
+#define EXIT_SAVE_EFER BIT(20)
+#define EXIT_LOAD_EFER BIT(21)
+#define EXIT_SAVE_TIMER BIT(22)
+#define EXIT_CLEAR_BNDCFGS BIT(23)
+#define EXIT_PT_CONCEAL BIT(24)
+#define EXIT_CLEAR_RTIT_CTL BIT(25)
+#define EXIT_CLEAR_LBR_CTL BIT(26)
+#define EXIT_CLEAR_UINV BIT(27)
+#define EXIT_LOAD_CET BIT(28)
+#define EXIT_LOAD_PKRS BIT(29)
+#define EXIT_SAVE_PERF_GLOBAL BIT(30)
+#define EXIT_SECONDARY BIT(31)
+
+/* VM-entry controls (25.8.1) */
+#define ENTRY_LOAD_DEBUG BIT(2)
+#define ENTRY_IA32E_GUEST BIT(9)
+#define ENTRY_TO_SMM BIT(10)
+#define ENTRY_NO_DUAL_MONITOR BIT(11)
+#define ENTRY_LOAD_PERF_GLOBAL BIT(13)
+#define ENTRY_LOAD_PAT BIT(14)
+#define ENTRY_LOAD_EFER BIT(15)
+#define ENTRY_LOAD_BNDCFGS BIT(16)
+#define ENTRY_PT_CONCEAL BIT(17)
+#define ENTRY_LOAD_RTIT_CTL BIT(18)
+#define ENTRY_LOAD_UINV BIT(19)
+#define ENTRY_LOAD_CET BIT(20)
+#define ENTRY_LOAD_LBR_CTL BIT(21)
+#define ENTRY_LOAD_PKRS BIT(22)
+
+/* ---- events (25.8.3, 25.9.2) ------------------------------------------- */
+
+#define EVENT_VECTOR GENMASK_ULL(7, 0)
+#define EVENT_TYPE_SHIFT 8
+#define EVENT_TYPE_MASK 0x7u
+#define EVENT_EXTERNAL 0u
+#define EVENT_NMI 2u
+#define EVENT_HW_EXCEPTION 3u
+#define EVENT_SW_INTERRUPT 4u
+#define EVENT_PRIV_SW_EXCEPTION 5u
+#define EVENT_SW_EXCEPTION 6u
+#define EVENT_OTHER 7u /* as an injection: a monitor trap (27.6.2) */
+#define EVENT_ERROR_CODE BIT(11)
+#define EVENT_UNBLOCKED_NMI BIT(12) /* VM-exit information only */
+#define EVENT_VALID BIT(31)
+
+/* Interruptibility state (25.4.2) */
+#define BLOCKED_BY_STI BIT(0)
+#define BLOCKED_BY_MOV_SS BIT(1)
+#define BLOCKED_BY_SMI BIT(2)
+#define BLOCKED_BY_NMI BIT(3)
+
+/* Activity state (25.4.2) */
+#define ACTIVITY_ACTIVE 0u
+#define ACTIVITY_HLT 1u
+#define ACTIVITY_SHUTDOWN 2u
+#define ACTIVITY_WAIT_SIPI 3u
+
+/* ---- basic exit reasons (appendix C) ----------------------------------- */
+
+#define EXIT_REASON_MASK 0xffffu
+#define EXIT_REASON_ENTRY_FAILED BIT(31)
+
+enum vmx_exit_reason {
+	REASON_EXCEPTION_NMI = 0,
+	REASON_EXTERNAL_INTERRUPT = 1,
+	REASON_TRIPLE_FAULT = 2,
+	REASON_INIT = 3,
+	REASON_SIPI = 4,
+	REASON_IO_SMI = 5,
+	REASON_OTHER_SMI = 6,
+	REASON_INTERRUPT_WINDOW = 7,
+	REASON_NMI_WINDOW = 8,
+	REASON_TASK_SWITCH = 9,
+	REASON_CPUID = 10,
+	REASON_GETSEC = 11,
+	REASON_HLT = 12,
+	REASON_INVD = 13,
+	REASON_INVLPG = 14,
+	REASON_RDPMC = 15,
+	REASON_RDTSC = 16,
+	REASON_RSM = 17,
+	REASON_VMCALL = 18,
+	REASON_VMCLEAR = 19,
+	REASON_VMLAUNCH = 20,
+	REASON_VMPTRLD = 21,
+	REASON_VMPTRST = 22,
+	REASON_VMREAD = 23,
+	REASON_VMRESUME = 24,
+	REASON_VMWRITE = 25,
+	REASON_VMXOFF = 26,
+	REASON_VMXON = 27,
+	REASON_CR_ACCESS = 28,
+	REASON_MOV_DR = 29,
+	REASON_IO = 30,
+	REASON_RDMSR = 31,
+	REASON_WRMSR = 32,
+	REASON_BAD_GUEST_STATE = 33,
+	REASON_BAD_MSR_LOADING = 34,
+	REASON_MWAIT = 36,
+	REASON_MONITOR_TRAP = 37,
+	REASON_MONITOR = 39,
+	REASON_PAUSE = 40,
+	REASON_MACHINE_CHECK = 41,
+	REASON_TPR_THRESHOLD = 43,
+	REASON_APIC_ACCESS = 44,
+	REASON_VIRTUALIZED_EOI = 45,
+	REASON_GDTR_IDTR = 46,
+	REASON_LDTR_TR = 47,
+	REASON_EPT_VIOLATION = 48,
+	REASON_EPT_MISCONFIG = 49,
+	REASON_INVEPT = 50,
+	REASON_RDTSCP = 51,
+	REASON_PREEMPTION_TIMER = 52,
+	REASON_INVVPID = 53,
+	REASON_WBINVD = 54,
+	REASON_XSETBV = 55,
+	REASON_APIC_WRITE = 56,
+	REASON_RDRAND = 57,
+	REASON_INVPCID = 58,
+	REASON_VMFUNC = 59,
+	REASON_ENCLS = 60,
+	REASON_RDSEED = 61,
+	REASON_PML_FULL = 62,
+	REASON_XSAVES = 63,
+	REASON_XRSTORS = 64,
+	REASON_PCONFIG = 65,
+	REASON_SUBPAGE = 66,
+	REASON_UMWAIT = 67,
+	REASON_TPAUSE = 68,
+	REASON_LOADIWKEY = 69,
+	REASON_ENCLV = 70,
+	REASON_ENQCMD_PASID = 72,
+	REASON_ENQCMDS_PASID = 73,
+	REASON_BUS_LOCK = 74,
+	REASON_INSTRUCTION_TIMEOUT = 75,
+	REASON_SEAMCALL = 76,
+	REASON_TDCALL = 77,
+	REASON_RDMSRLIST = 78,
+	REASON_WRMSRLIST = 79,
+	REASONS /* one more than the highest */
+};
+
+/* Exit qualification of an EPT violation (28.2.1) */
+#define EPT_VIOLATION_READ BIT_ULL(0)
+#define EPT_VIOLATION_WRITE BIT_ULL(1)
+#define EPT_VIOLATION_FETCH BIT_ULL(2)
+#define EPT_VIOLATION_PROT_SHIFT 3 /* what the entries allow together */
+#define EPT_VIOLATION_LINEAR_VALID BIT_ULL(7)
+#define EPT_VIOLATION_TRANSLATED BIT_ULL(8)
+#define EPT_VIOLATION_UNBLOCKED_NMI BIT_ULL(12)
+
+/* ---- EPT (29.3.2) ------------------------------------------------------ */
+
+#define EPT_READ BIT_ULL(0)
+#define EPT_WRITE BIT_ULL(1)
+#define EPT_EXEC BIT_ULL(2)
+#define EPT_TYPE_SHIFT 3
+#define EPT_TYPE_MASK 0x7u
+#define EPT_IGNORE_PAT BIT_ULL(6)
+#define EPT_LARGE BIT_ULL(7)
+#define EPT_ACCESSED BIT_ULL(8)
+#define EPT_DIRTY BIT_ULL(9)
+
+/* EPTP (25.6.11): memory type of the tables in bits 2:0 */
+#define EPTP_WALK4 0x18u
+#define EPTP_WALK5 0x20u
+#define EPTP_AD BIT(6)
+
+/* INVEPT and INVVPID types (volume 3, 31.3) */
+#define INVEPT_SINGLE 1u
+#define INVEPT_ALL 2u
+#define INVVPID_ADDRESS 0u
+#define INVVPID_SINGLE 1u
+#define INVVPID_ALL 2u
+#define INVVPID_SINGLE_NONGLOBAL 3u
+
+/* ---- segments, as a VMCS holds them (25.4.1) --------------------------- */
+
+#define SEGMENT_TYPE GENMASK_ULL(3, 0)
+#define SEGMENT_S BIT(4)
+#define SEGMENT_DPL_SHIFT 5
+#define SEGMENT_P BIT(7)
+#define SEGMENT_AVL BIT(12)
+#define SEGMENT_L BIT(13)
+#define SEGMENT_DB BIT(14)
+#define SEGMENT_G BIT(15)
+#define SEGMENT_UNUSABLE BIT(16)
+
+/* ---- how instructions fail (31.4): the VM-instruction error field ------ */
+
+enum vmx_instruction_error {
+	VMERR_VMCALL_IN_ROOT = 1,
+	VMERR_VMCLEAR_ADDRESS = 2,
+	VMERR_VMCLEAR_VMXON = 3,
+	VMERR_LAUNCH_NOT_CLEAR = 4,
+	VMERR_RESUME_NOT_LAUNCHED = 5,
+	VMERR_RESUME_AFTER_VMXOFF = 6,
+	VMERR_ENTRY_CONTROLS = 7,
+	VMERR_ENTRY_HOST_STATE = 8,
+	VMERR_VMPTRLD_ADDRESS = 9,
+	VMERR_VMPTRLD_VMXON = 10,
+	VMERR_VMPTRLD_REVISION = 11,
+	VMERR_NO_SUCH_FIELD = 12,
+	VMERR_READ_ONLY_FIELD = 13,
+	VMERR_VMXON_IN_ROOT = 15,
+	VMERR_ENTRY_MOV_SS = 26,
+	VMERR_INVALID_OPERAND = 28,
+};
+
+#endif
