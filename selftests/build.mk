@@ -7,7 +7,8 @@
 selftests := $(patsubst selftests/%.c,%,$(wildcard selftests/*_test.c))
 points_tests := $(filter death_test,$(selftests))
 # They look inside, so they see the library's own headers.
-selftests_cflags := -Ilibskyipc/src -Iselftests -DSKY_TOP='"$(CURDIR)"'
+selftests_cflags := -Ilibskyipc/src -Ikmod/vmx -Iselftests \
+	-DSKY_TOP='"$(CURDIR)"'
 
 conformance_test_srcs := selftests/testlib.c
 unit_test_srcs := selftests/testlib.c
@@ -37,6 +38,11 @@ death_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/death_[a-su-z]*.c)
 hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/hostile_[a-su-z]*.c)
+
+# What the module computes without touching hardware: kmod/vmx/types.h
+mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \
+	selftests/mtrr_checks.c kmod/vmx/mtrr.c
+mtrr_random_test_srcs := $(mtrr_test_srcs)
 
 ifneq ($(call have,cmocka),)
 

@@ -8,13 +8,16 @@
 
 fuzzers := $(notdir $(basename $(wildcard selftests/fuzz/fuzz_*.c)))
 fuzz_common := $(call objs,selftests/fuzz/common.c selftests/fuzz/server_side.c)
-fuzz_all := $(fuzz_common) $(fuzzers:%=$(O)/selftests/fuzz/%.o)
+# What some are made of besides
+fuzz_mtrr_more := $(call objs,selftests/mtrr_layouts.c kmod/vmx/mtrr.c)
+fuzz_all := $(fuzz_common) $(fuzz_mtrr_more) \
+	$(fuzzers:%=$(O)/selftests/fuzz/%.o)
 all_objs += $(fuzz_all)
 
 $(fuzz_all): extra_cflags += $(selftests_cflags) -Iselftests/fuzz
 
 $(fuzzers:%=$(O)/selftests/%): $(O)/selftests/%: $(O)/selftests/fuzz/%.o \
-		$(fuzz_common) $(O)/inside/libskyipc.a
+		$$($$*_more) $(fuzz_common) $(O)/inside/libskyipc.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALLLDFLAGS) -fsanitize=fuzzer -o $@ $^
