@@ -43,6 +43,9 @@ hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \
 	selftests/mtrr_checks.c kmod/vmx/mtrr.c
 mtrr_random_test_srcs := $(mtrr_test_srcs)
+ept_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \
+	selftests/ept_memory.c $(patsubst %,kmod/vmx/%.c,mtrr ept ept_view)
+ept_view_test_srcs := $(ept_test_srcs)
 
 ifneq ($(call have,cmocka),)
 
