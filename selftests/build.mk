@@ -46,6 +46,9 @@ mtrr_random_test_srcs := $(mtrr_test_srcs)
 ept_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \
 	selftests/ept_memory.c $(patsubst %,kmod/vmx/%.c,mtrr ept ept_view)
 ept_view_test_srcs := $(ept_test_srcs)
+vmx_controls_test_srcs := selftests/testlib.c selftests/vmx_cpus.c \
+	$(patsubst %,kmod/vmx/%.c,caps needs controls ept mtrr)
+vmx_needs_test_srcs := $(vmx_controls_test_srcs)
 
 ifneq ($(call have,cmocka),)
 

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * needs.c - what a CPU must have and be like for the root
+ */
+#include "controls.h"
+#include "ept.h"
+
+static const char *const texts[] = {
+	[NEED_VMX] = "no VMX: this CPU has none, or it is hidden",
+	[NEED_LOCKED] = "IA32_FEATURE_CONTROL is not locked",
+	[NEED_ENABLED] = "VMX is locked off: turn on VT-x in the firmware",
+	[NEED_FREE] = "CR4.VMXE is set: somebody uses VMX, KVM perhaps",
+	[NEED_CR0] = "CR0 is not as VMX wants it",
+	[NEED_CR4] = "CR4 is not as VMX wants it",
+	[NEED_NO_FRED] = "the kernel is entered by FRED",
+	[NEED_VMCS_TYPE] = "VMX: a VMCS cannot be in write-back memory",
+	[NEED_VMCS_ADDRESS] = "VMX: a VMCS has to be below 4 GB",
+	[NEED_TRUE_CTLS] = "VMX: no TRUE controls, CR3 loads would exit",
+	[NEED_SECONDARY] = "VMX: no secondary controls",
+	[NEED_EPT] = "VMX: no EPT",
+	[NEED_INVEPT] = "EPT: no INVEPT",
+	[NEED_INVEPT_SINGLE] = "EPT: no INVEPT of a single context",
+	[NEED_INVEPT_ALL] = "EPT: no INVEPT of all contexts",
+	[NEED_VPID] = "VMX: no VPID",
+	[NEED_INVVPID] = "VPID: no INVVPID",
+	[NEED_INVVPID_SINGLE] = "VPID: no INVVPID of a single context",
+	[NEED_INVVPID_ALL] = "VPID: no INVVPID of all contexts",
+	[NEED_VMFUNC] = "VMX: no VM functions",
+	[NEED_EPTP_SWITCHING] = "VMX: no EPTP switching",
+	[NEED_UNRESTRICTED] = "VMX: no unrestricted guest",
+	[NEED_EXIT_LMA] = "VMX: exits do not save EFER.LMA",
+	[NEED_MSR_BITMAPS] = "VMX: no MSR bitmaps",
+	[NEED_MONITOR_TRAP] = "VMX: no monitor trap flag",
+	[NEED_64BIT] = "VMX: no 64-bit guest or host",
+	[NEED_DEBUG] = "VMX: debug controls are not saved and loaded",
+	[NEED_EFER] = "VMX: EFER is not saved and loaded",
+	[NEED_RDTSCP] = "VMX: RDTSCP and RDPID would not work any more",
+	[NEED_INVPCID] = "VMX: INVPCID would not work any more",
+	[NEED_XSAVES] = "VMX: XSAVES would not work any more",
+	[NEED_WAITPKG] = "VMX: TPAUSE and UMWAIT would not work any more",
+	[NEED_PCONFIG] = "VMX: PCONFIG would not work any more",
+	[NEED_MSRLIST] = "VMX: RDMSRLIST would not work any more",
+	[NEED_KNOWN_PIN] = "VMX: an unknown pin-based control must be 1",
+	[NEED_KNOWN_PROC] = "VMX: an unknown primary control must be 1",
+	[NEED_KNOWN_PROC2] = "VMX: an unknown secondary control must be 1",
+	[NEED_KNOWN_EXIT] = "VMX: an unknown VM-exit control must be 1",
+	[NEED_KNOWN_ENTRY] = "VMX: an unknown VM-entry control must be 1",
+};
+
+static_assert(ARRAY_SIZE(texts) == VMX_NEEDS, "one for each");
+
+const char *vmx_need_text(enum vmx_need need)
+{
+	switch (need) { /* the builder refuses in the same words */
+	case NEED_EPT_WALK4:
+		return ept_refusal_text(EPT_NO_WALK4);
+	case NEED_EPT_WALK5:
+		return ept_refusal_text(EPT_NO_WALK5);
+	case NEED_EPT_WB:
+		return ept_refusal_text(EPT_NO_WB);
+	case NEED_EPT_2M:
+		return ept_refusal_text(EPT_NO_2M);
+	case NEED_EPT_AD:
+		return ept_refusal_text(EPT_NO_AD);
+	default:
+		return need < VMX_NEEDS ? texts[need] : NULL;
+	}
+}
+
+static u64 missing_ept(const struct vmx_caps *c)
+{
+	u64 cap = c->ept_vpid, missing = 0;
+
+	if (!(cap & EPT_CAP_WALK4))
+		missing |= NEED(EPT_WALK4);
+	else if (c->phys_bits > 48 && !(cap & EPT_CAP_WALK5))
+		missing |= NEED(EPT_WALK5);
+	if (!(cap & EPT_CAP_WB))
+		missing |= NEED(EPT_WB);
+	if (!(cap & EPT_CAP_2M))
+		missing |= NEED(EPT_2M);
+	/*
+	 * Gates enable an EPTP by a constant byte that has the A/D bit; an
+	 * EPTP is invalid for a CPU that does not know it.
+	 */
+	if (!(cap & EPT_CAP_AD))
+		missing |= NEED(EPT_AD);
+	if (!(cap & EPT_CAP_INVEPT))
+		return missing | NEED(INVEPT);
+	if (!(cap & EPT_CAP_INVEPT_SINGLE))
+		missing |= NEED(INVEPT_SINGLE);
+	if (!(cap & EPT_CAP_INVEPT_ALL))
+		missing |= NEED(INVEPT_ALL);
+	return missing;
+}
+
+static u64 missing_vpid(const struct vmx_caps *c)
+{
+	u64 cap = c->ept_vpid, missing = 0;
+
+	if (!(cap & VPID_CAP_INVVPID))
+		return NEED(INVVPID);
+	if (!(cap & VPID_CAP_INVVPID_SINGLE))
+		missing |= NEED(INVVPID_SINGLE);
+	if (!(cap & VPID_CAP_INVVPID_ALL))
+		missing |= NEED(INVVPID_ALL);
+	return missing;
+}
+
+/* What hangs on secondary controls and is told in other MSRs */
+static u64 missing_secondary(const struct vmx_caps *c)
+{
+	u64 may = vmx_allowed(c, VMX_CTL_PROC2).may, missing = 0;
+
+	if (may & PROC2_EPT)
+		missing |= missing_ept(c);
+	if (may & PROC2_VPID)
+		missing |= missing_vpid(c);
+	if ((may & PROC2_VMFUNC) && !(c->vmfunc & VMFUNC_EPTP_SWITCHING))
+		missing |= NEED(EPTP_SWITCHING);
+	/*
+	 * A guest that can leave 64-bit mode must not be put back into it by
+	 * the next entry (A.6, bit 5).
+	 */
+	if ((may & PROC2_UNRESTRICTED) && !(c->misc & MISC_EXIT_SAVES_LMA))
+		missing |= NEED(EXIT_LMA);
+	return missing;
+}
+
+/* Will VMXON work, and the first entry? (A.7, A.8, 24.8) */
+static u64 missing_now(const struct vmx_caps *c, const struct vmx_now *now)
+{
+	u64 missing = 0, cr4 = now->cr4 | VMX_CR4_VMXE;
+
+	if (now->cr4 & VMX_CR4_VMXE)
+		missing |= NEED(FREE);
+	if ((now->cr0 & c->cr0_fixed0) != c->cr0_fixed0 ||
+	    (now->cr0 & ~c->cr0_fixed1))
+		missing |= NEED(CR0);
+	/*
+	 * Events that are injected, and the stubs of views, go through an IDT.
+	 * Where CR4_FIXED1 knows FRED, this is the better word.
+	 */
+	if (now->cr4 & VMX_CR4_FRED) {
+		missing |= NEED(NO_FRED);
+		cr4 &= ~VMX_CR4_FRED;
+	}
+	if ((cr4 & c->cr4_fixed0) != c->cr4_fixed0 || (cr4 & ~c->cr4_fixed1))
+		missing |= NEED(CR4);
+	return missing;
+}
+
+u64 vmx_missing(const struct vmx_caps *c, const struct vmx_now *now)
+{
+	u64 missing = 0;
+
+	if (!(c->cpuid_1_ecx & CPUID_1_ECX_VMX))
+		return NEED(VMX);
+	/*
+	 * Linux locks it itself, with VMX on, if the firmware did not (since
+	 * 5.6); a CPU on which that has not happened is not as the others.
+	 */
+	if (!(c->feature_control & FEATURE_CONTROL_LOCKED))
+		missing |= NEED(LOCKED);
+	else if (!(c->feature_control & FEATURE_CONTROL_VMX))
+		missing |= NEED(ENABLED);
+	if (now)
+		missing |= missing_now(c, now);
+	if ((c->basic >> BASIC_MEM_TYPE_SHIFT & BASIC_MEM_TYPE_MASK) != MEM_WB)
+		missing |= NEED(VMCS_TYPE);
+	if (c->basic & BASIC_32BIT_ADDRESSES)
+		missing |= NEED(VMCS_ADDRESS);
+	return missing | vmx_controls_missing(c) | missing_secondary(c);
+}
+
+static const char *const note_texts[] = {
+	[NOTE_PT_STOPS] =
+		"Intel PT cannot trace while the root runs, on this CPU",
+	[NOTE_LBR_SHOWS_ROOT] =
+		"last branch records will show branches of the root",
+};
+
+static_assert(ARRAY_SIZE(note_texts) == VMX_NOTES, "one for each");
+
+const char *vmx_note_text(enum vmx_note note)
+{
+	return note < VMX_NOTES ? note_texts[note] : NULL;
+}
+
+u64 vmx_notes(const struct vmx_caps *c)
+{
+	u64 notes = 0;
+
+	/* VMXON stops it, and setting TraceEn then is a #GP (A.6, bit 14). */
+	if (vmx_has_feature(c, FEATURE_PT) && !(c->misc & MISC_PT))
+		notes |= BIT_ULL(NOTE_PT_STOPS);
+	if (vmx_has_feature(c, FEATURE_ARCH_LBR) &&
+	    (!(vmx_allowed(c, VMX_CTL_EXIT).may & EXIT_CLEAR_LBR_CTL) ||
+	     !(vmx_allowed(c, VMX_CTL_ENTRY).may & ENTRY_LOAD_LBR_CTL)))
+		notes |= BIT_ULL(NOTE_LBR_SHOWS_ROOT);
+	return notes;
+}
