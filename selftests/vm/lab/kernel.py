@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Debian's kernels in the cache: image, modules, and headers that modules can
+be built against in place, without root and with nothing installed."""
+
+import os
+import re
+import subprocess
+
+from . import LabError, cache, vmlinux
+from .archive import Archive, say
+
+
+def version_key(version):
+    """Sort versions as people do: 6.1.0-9 before 6.1.0-10."""
+    return [int(n) for n in re.findall(r'\d+', version)]
+
+
+def packages_of(archive, prefix, series=''):
+    """The versions of the plain amd64 kernels whose packages begin so."""
+    want = re.compile(re.escape(prefix) +
+                      rf'({re.escape(series)}[\d.]*[-+~.\w]*-amd64)$')
+    other = re.compile('-(rt|cloud|unsigned|dbg)-')
+    found = [m[1] for n in archive.names(prefix + series)
+             if (m := want.match(n)) and not other.search(n)]
+    return sorted((v for v in found if re.match(r'\d+\.\d+[.-]\d', v)),
+                  key=version_key)
+
+
+def kind_of(version):
+    return 'sid' if version == 'sid' else 'stable'
+
+
+def resolve(version):
+    """The full version that a series (6.1, 6.12, sid) stands for. It is looked
+    up once; `kernels update` looks again."""
+    if re.fullmatch(r'\d+\.\d+\.\d+.*-amd64', version):
+        return version
+    if version != 'sid' and not re.fullmatch(r'\d+\.\d+', version):
+        raise LabError(f"'{version}' is no kernel version: give a series such "
+                       'as 6.1, a full version such as 6.1.0-9-amd64, or sid '
+                       '(headers only)')
+    pin = cache.inside('kernels', 'series-' + version)
+    if os.path.exists(pin):
+        with open(pin) as f:
+            return f.read().strip()
+    with cache.lock('archive'):
+        return look_up(version)
+
+
+def look_up(version):
+    """The newest full version of a series in the archive, now."""
+    archive = Archive(kind_of(version))
+    archive.update()
+    if version == 'sid':
+        found = packages_of(archive, 'linux-headers-')
+    else:
+        found = packages_of(archive, 'linux-image-', version + '.')
+        # headers of old versions leave the archive first
+        found = [v for v in found if archive.names('linux-headers-' + v)]
+    if not found:
+        raise LabError(f'the archive has no kernel {version}; it has ' +
+                       ', '.join(packages_of(archive, 'linux-image-')))
+    pin = cache.inside('kernels', 'series-' + version)
+    with open(pin + '.new', 'w') as f:
+        f.write(found[-1] + '\n')
+    os.replace(pin + '.new', pin)
+    say(f'kernel {version} is {found[-1]}')
+    return found[-1]
+
+
+class Kernel:
+    """One kernel in the cache, fetched when it is asked for."""
+
+    def __init__(self, version):
+        self.kind = kind_of(version)
+        self.version = resolve(version)
+        self.folder = cache.inside('kernels', self.version)
+        self._sums = None
+
+    def ready(self):
+        """Fetch it if it is not there."""
+        if not os.path.exists(os.path.join(self.folder, 'sums.json')):
+            with cache.lock('archive', lambda: say(
+                    'waiting for another one who fetches a kernel')):
+                if not os.path.exists(os.path.join(self.folder, 'sums.json')):
+                    self.fetch()
+        return self.folder
+
+    def fetch(self):
+        """Image and headers, together: the archive forgets old versions."""
+        archive = Archive(self.kind)
+        if not archive.names('linux-headers-' + self.version):
+            archive.update()
+        headers = 'linux-headers-' + self.version
+        depends = archive.fields(headers)['Depends']
+        packages = [headers] + re.findall(
+            r'\b(linux-headers-[^ ,]+-common|linux-kbuild-[^ ,]+)', depends)
+        image = 'linux-image-' + self.version
+        if self.kind == 'stable':
+            packages.append(image)
+        with cache.new_folder(self.folder) as tmp:
+            archive.unpack(packages, tmp)
+            relocate(tmp)
+            if self.kind == 'stable':
+                boot = os.path.join(tmp, 'boot')
+                vmlinux.unpack(os.path.join(boot, 'vmlinuz-' + self.version),
+                               os.path.join(boot, 'vmlinux'))
+            say('adding up')
+            cache.write_sums(tmp)
+
+    def good(self, *names):
+        """Files of the image, known to be what they were when unpacked."""
+        self.ready()
+        if self._sums is None:
+            self._sums = cache.Sums(self.folder)
+        if not self._sums.good(*names):
+            say(f'{self.version} is damaged in the cache ({", ".join(names)}):'
+                ' fetching it again')
+            with cache.lock('archive'):
+                self.fetch()
+            self._sums = cache.Sums(self.folder)
+        return [os.path.join(self.folder, n) for n in names]
+
+    def path(self, what):
+        """Where a part of it is: vmlinuz, vmlinux, config, map, modules, kdir,
+        symvers."""
+        names = {
+            'vmlinuz': 'boot/vmlinuz-' + self.version,
+            'vmlinux': 'boot/vmlinux',
+            'config': 'boot/config-' + self.version,
+            'map': 'boot/System.map-' + self.version,
+            'modules': 'lib/modules/' + self.version,
+            'kdir': 'usr/src/linux-headers-' + self.version,
+            'symvers': f'usr/src/linux-headers-{self.version}/Module.symvers',
+        }
+        if what not in names:
+            raise LabError(f"'{what}' is not one of {', '.join(names)}")
+        path = os.path.join(self.ready(), names[what])
+        if not os.path.exists(path):
+            raise LabError(f'{self.version} has no {what} (headers only)')
+        return path
+
+
+def relocate(folder):
+    """Let the headers find each other wherever the folder is. Their links are
+    relative already; the makefiles that include others are not."""
+    src = os.path.join(folder, 'usr', 'src')
+    here = '$(dir $(abspath $(lastword $(MAKEFILE_LIST))))'
+    for name in os.listdir(src):
+        path = os.path.join(src, name, 'Makefile')
+        if name.endswith('-common') or not os.path.isfile(path):
+            continue
+        with open(path) as f:
+            text = f.read()
+        with open(path, 'w') as f:
+            f.write(text.replace('include /usr/src/', f'include {here}../'))
+        # with it, modules would get BTF, and want pahole
+        if os.path.exists(os.path.join(src, name, 'vmlinux')):
+            os.unlink(os.path.join(src, name, 'vmlinux'))
+    # what the module folder of the headers package points at
+    modules = os.path.join(folder, 'lib', 'modules')
+    for name in os.listdir(modules) if os.path.isdir(modules) else []:
+        for link in ('build', 'source'):
+            path = os.path.join(modules, name, link)
+            if os.path.islink(path):
+                target = os.readlink(path)
+                os.unlink(path)
+                os.symlink('../../..' + target, path)
+    left = subprocess.run(['grep', '-rlI', '--include=Makefile',
+                           '^include /usr/', src], text=True, check=False,
+                          capture_output=True).stdout.split()
+    if left:
+        raise LabError('headers with paths that were not expected: ' +
+                       ' '.join(left))
