@@ -134,6 +134,7 @@ help:
 	@echo 'make              library, tools, benchmarks, examples'
 	@echo 'make demo         three processes: client, encryption, key-value store'
 	@echo 'make check        all tests'
+	@echo 'make vm           what the guests of selftests/vm/run are made of'
 	@echo 'make bench        skybench rtt against every peer that is installed'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages that make check uses'

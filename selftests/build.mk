@@ -95,4 +95,4 @@ check:
 	$(Q)scripts/deps check check
 	$(Q)selftests/run --out '$(O)' $(CHECK)
 
--include selftests/fuzz.mk
+-include selftests/fuzz.mk selftests/vm/build.mk

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+#
+# What runs inside a guest of the VM lab: the first process, static, and the ROM
+# that boots kernels in Bochs. Nothing of it is for sanitizers.
+
+vm_dir := selftests/vm/guest
+vm_srcs := $(wildcard $(vm_dir)/*.c)
+
+vm_target := $(if $(SAN),,$(filter x86_64%,$(shell $(CC) -dumpmachine)))
+
+.PHONY: vm
+ifneq ($(vm_target),)
+vm: $(O)/$(vm_dir)/init $(O)/$(vm_dir)/bootrom.bin
+tests: vm
+all_objs += $(call objs,$(vm_srcs))
+endif
+
+$(O)/$(vm_dir)/init: $(call objs,$(vm_srcs))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALLLDFLAGS) -static -s -o $@ $^
+
+# No segments, no headers: the bytes of the ROM. Not through the compiler, for
+# clang's assembler encodes 16-bit code in its own way.
+$(O)/$(vm_dir)/bootrom.bin: $(vm_dir)/bootrom.S
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)as --64 -o $(@:.bin=.o) $<
+	$(Q)ld -Ttext=0 --oformat=binary -o $@ $(@:.bin=.o)
