@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""The command line of selftests/vm/run."""
+
+import argparse
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import sys
+import time
+
+from . import LabError, cache, cpio, guest, kernel, modules, protocol, qemu
+from . import snapshot
+from .archive import say
+from .dmesg import Log
+from .session import Session
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(__file__),
+                                    '..', '..', '..'))
+BOOT_LIMIT = 600  # qemu: 3 s on an idle machine
+
+
+def options(args):
+    p = argparse.ArgumentParser(
+        prog='selftests/vm/run', allow_abbrev=False,
+        usage='%(prog)s --lane tcg|vtx|kvm [OPTION]... -- COMMAND...',
+        description='Run a command as root in a guest with a stock Debian '
+        'kernel. Its output and its exit status become ours.',
+        epilog='Exit status: that of the command (128 + n: killed by signal '
+        'n); 77 something is missing here (skip); 121 the guest crashed; 122 '
+        'its kernel complained; 123 the emulator died; 124 time-out; 125 the '
+        'lab failed.')
+    p.add_argument('--lane', choices=('tcg', 'vtx', 'kvm'), required=True)
+    p.add_argument('--kernel', default='6.1', metavar='VERSION',
+                   help='6.1, 6.12, or a full version')
+    p.add_argument('--cpus', type=int, default=2, metavar='N')
+    p.add_argument('--memory', type=int, metavar='MB',
+                   help='256 in vtx, 512 otherwise')
+    p.add_argument('--numa', type=int, default=0, metavar='N',
+                   help='nodes (not in vtx)')
+    p.add_argument('--append', default='', metavar='ARGS',
+                   help="for the kernel's command line")
+    p.add_argument('--timeout', type=int, default=300, metavar='S',
+                   help='for the command, in seconds of the host')
+    p.add_argument('--add', action='append', default=[],
+                   metavar='FILE[:GUESTPATH]',
+                   help='a file or folder; a program brings its libraries. '
+                   'Files of this repository keep their paths, below /lab, '
+                   'where the command starts')
+    p.add_argument('--module', action='append', default=[], metavar='NAME',
+                   help="a module of the kernel's package, for modprobe")
+    p.add_argument('--env', action='append', default=[], metavar='NAME=VALUE')
+    p.add_argument('--list', metavar='FILE',
+                   help='instead of COMMAND: run the tests of a list, one '
+                   'NAME SECONDS COMMAND... a line, and print TAP')
+    p.add_argument('--allow', action='append', default=[], metavar='REGEX',
+                   help='messages of the kernel that are not held against it')
+    p.add_argument('--dmesg', metavar='FILE', help="keep the kernel's log")
+    p.add_argument('--keep', metavar='FOLDER',
+                   help="keep the emulator's files")
+    p.add_argument('--gdb', type=int, metavar='PORT',
+                   help='qemu waits for a gdb there')
+    p.add_argument('--times', action='store_true',
+                   help='say where the time went')
+    p.add_argument('command', nargs='*', metavar='COMMAND')
+    o = p.parse_args(args)
+    if bool(o.command) == bool(o.list):
+        p.error('give a command after --, or a --list')
+    if not 1 <= o.cpus <= 64:
+        p.error('--cpus: 1 to 64')
+    if o.lane == 'vtx' and o.numa:
+        p.error('Bochs knows no NUMA: use another lane')
+    if o.lane == 'vtx' and o.gdb:
+        p.error("Bochs has a debugger of its own: see selftests/vm/README.md")
+    if o.lane == 'vtx' and o.cpus > 8:
+        p.error('--cpus: at most 8 in Bochs')
+    if o.memory is None:
+        o.memory = 256 if o.lane == 'vtx' else 512
+    return o
+
+
+def guest_path(path):
+    """Where a file of the host goes in the guest, if nothing else is said."""
+    full = os.path.abspath(path)
+    inside = os.path.relpath(full, TOP)
+    return '/lab/' + (os.path.basename(full) if inside.startswith('..')
+                      else inside)
+
+
+def archive_of(o, kern):
+    """Everything the mailbox brings, and the command."""
+    a = cpio.Archive()
+    a.folder('/lab/bin')
+    for what in o.add:
+        path, colon, where = what.rpartition(':')
+        if not colon or os.path.exists(what):
+            path, where = what, ''
+        a.add(path, where or guest_path(path))
+    if o.module:
+        modules.Modules(kern).add(a, o.module)
+    command = o.command
+    if o.list:
+        a.add(os.path.join(TOP, 'selftests', 'vm', 'guest', 'list'),
+              '/lab/bin/list')
+        a.add(o.list, '/lab/.list')
+        command = ['list', '/lab/.list']
+    elif '/' in command[0] and os.path.isfile(command[0]) and \
+            not os.path.isabs(command[0]):
+        where = guest_path(command[0])
+        a.add(command[0], where)
+        command = [where, *command[1:]]
+    return a, command
+
+
+def machine(o, kern, out, scratch, mailbox):
+    """The emulator of a lane, started."""
+    layout = guest.Layout(o.memory, len(mailbox))
+    if o.lane == 'vtx':
+        return snapshot.Snapshot(kern, layout, o.cpus, o.append, out,
+                                 o.allow).machine(scratch, mailbox)
+    unpacked, = kern.good('boot/vmlinux')
+    line = ' '.join((guest.COMMAND_LINE, layout.parameters(), o.append))
+    return qemu.Qemu(scratch, o.lane, layout, o.cpus, o.numa, unpacked,
+                     guest.initramfs(out), line.strip(), mailbox, o.gdb)
+
+
+def run(o):
+    """The exit status."""
+    times = [('start', time.monotonic())]
+    out = os.path.abspath(os.environ.get('SKY_OUT') or
+                          os.path.join(TOP, 'build'))
+    if o.lane == 'kvm':
+        qemu.check_kvm()
+    kern = kernel.Kernel(o.kernel)
+    archive, command = archive_of(o, kern)
+    env = dict(e.partition('=')[::2] for e in o.env)
+    mailbox = guest.mailbox(archive, command, guest.environment(env))
+    times.append(('kernel and mailbox', time.monotonic()))
+    with cache.scratch() as scratch:
+        emulator = machine(o, kern, out, scratch, mailbox)
+        times.append(('machine', time.monotonic()))
+        session = Session(emulator, Log(o.allow))
+        try:
+            session.until(protocol.STARTED, BOOT_LIMIT if not o.gdb else 1e6,
+                          'the guest did not start the command')
+            times.append(('guest up to the command', time.monotonic()))
+            status = session.command(o.timeout)
+            times.append(('command', time.monotonic()))
+        finally:
+            emulator.kill()
+            if o.dmesg:
+                with open(o.dmesg, 'w') as f:
+                    f.writelines(line + '\n' for line in session.log.lines)
+            if o.keep:
+                shutil.copytree(scratch, o.keep, dirs_exist_ok=True)
+    if o.times:
+        for (_, before), (name, after) in zip(times, times[1:]):
+            say(f'{after - before:7.2f} s  {name}')
+    session.verdict(f'the command returned {status}')
+    return status
+
+
+def main(args):
+    def stop(number, _):
+        raise SystemExit(128 + number)
+
+    o = options(args)
+    for s in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(s, stop)
+    try:
+        return run(o)
+    except LabError as e:
+        say(f'{shlex.join(o.command or [o.list])}: {e}')
+        return e.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # nobody reads on: as after SIGPIPE
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
