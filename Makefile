@@ -133,7 +133,9 @@ clean:
 help:
 	@echo 'make              library, tools, benchmarks, examples'
 	@echo 'make demo         three processes: client, encryption, key-value store'
-	@echo 'make check        all tests'
+	@echo 'make check        all tests: check-host and check-vm'
+	@echo 'make check-host   those that run on this machine'
+	@echo 'make check-vm     those that run in guests: selftests/vm/README.md'
 	@echo 'make vm           what the guests of selftests/vm/run are made of'
 	@echo 'make bench        skybench rtt against every peer that is installed'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -88,11 +88,12 @@ all_objs += $(call helper_objs,$(1))
 endef
 $(foreach h,$(wildcard selftests/helpers/*.c),$(eval $(call helper_,$(h))))
 
-.PHONY: tests check
+.PHONY: tests check check-host check-vm
 tests: $(test_programs) $(helper_programs)
 
-check:
+check check-host check-vm:
 	$(Q)scripts/deps check check
-	$(Q)selftests/run --out '$(O)' $(CHECK)
+	$(Q)selftests/run --out '$(O)' $(patsubst check-%,--section %,$(filter \
+		check-%,$@)) $(CHECK)
 
 -include selftests/fuzz.mk selftests/vm/build.mk
