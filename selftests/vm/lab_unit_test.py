@@ -207,6 +207,8 @@ def damaged_kernel_is_fetched_again():
                     with open(os.path.join(tmp, 'vmlinux'), 'w') as f:
                         f.write('good')
                     cache.write_sums(tmp)
+                    with open(os.path.join(tmp, 'format'), 'w') as f:
+                        f.write(kernel.FORMAT)
 
         k = Fake('6.1.0-9-amd64')
         same(k.good('vmlinux'),
@@ -217,6 +219,11 @@ def damaged_kernel_is_fetched_again():
         k = Fake('6.1.0-9-amd64')
         k.good('vmlinux')
         same(len(fetched), 2)
+        # what an older lab has made of it
+        with open(os.path.join(k.folder, 'format'), 'w') as f:
+            f.write('1')
+        Fake('6.1.0-9-amd64').good('vmlinux')
+        same(len(fetched), 3)
 
 
 def versions():

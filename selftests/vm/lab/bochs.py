@@ -137,12 +137,14 @@ class Bochs(process.Emulator):
         before = len(self.decoder.noise)
         try:
             os.kill(self.process.pid, signal.SIGINT)
-            self.type('info cpu\nquit\n')
+            self.type('r\nsreg\ncreg\nquit\n')
             for _ in self.frames(time.monotonic() + 5, ''):
                 pass
         except (OSError, TimedOut):
             pass
-        return self.decoder.noise[before:].decode(errors='replace')[-4000:]
+        text = self.decoder.noise[before:].decode(errors='replace')
+        return '\n'.join(line for line in text.splitlines() if re.match(
+            r'\(\d+\)|CPU\d|r\w+ ?:|eflags|[cdefgs]s:|CR\d', line))
 
     def save(self, name, seconds):
         """Save the whole machine to a new folder. It ends then."""

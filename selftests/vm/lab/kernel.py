@@ -4,10 +4,13 @@ be built against in place, without root and with nothing installed."""
 
 import os
 import re
-import subprocess
 
-from . import LabError, cache, vmlinux
+from . import LabError, cache, headers, vmlinux
 from .archive import Archive, say
+
+
+# Changes when what is made of the packages does
+FORMAT = '2'
 
 
 def version_key(version):
@@ -77,12 +80,20 @@ class Kernel:
         self.folder = cache.inside('kernels', self.version)
         self._sums = None
 
+    def there(self):
+        """Is it in the cache, as this version of the lab wants it?"""
+        try:
+            with open(os.path.join(self.folder, 'format')) as f:
+                return f.read() == FORMAT
+        except OSError:
+            return False
+
     def ready(self):
         """Fetch it if it is not there."""
-        if not os.path.exists(os.path.join(self.folder, 'sums.json')):
+        if not self.there():
             with cache.lock('archive', lambda: say(
                     'waiting for another one who fetches a kernel')):
-                if not os.path.exists(os.path.join(self.folder, 'sums.json')):
+                if not self.there():
                     self.fetch()
         return self.folder
 
@@ -91,22 +102,25 @@ class Kernel:
         archive = Archive(self.kind)
         if not archive.names('linux-headers-' + self.version):
             archive.update()
-        headers = 'linux-headers-' + self.version
-        depends = archive.fields(headers)['Depends']
-        packages = [headers] + re.findall(
+        first = 'linux-headers-' + self.version
+        depends = archive.fields(first)['Depends']
+        packages = [first] + re.findall(
             r'\b(linux-headers-[^ ,]+-common|linux-kbuild-[^ ,]+)', depends)
         image = 'linux-image-' + self.version
         if self.kind == 'stable':
             packages.append(image)
         with cache.new_folder(self.folder) as tmp:
             archive.unpack(packages, tmp)
-            relocate(tmp)
+            headers.relocate(tmp)
+            headers.borrow_libc(archive, tmp)
             if self.kind == 'stable':
                 boot = os.path.join(tmp, 'boot')
                 vmlinux.unpack(os.path.join(boot, 'vmlinuz-' + self.version),
                                os.path.join(boot, 'vmlinux'))
             say('adding up')
             cache.write_sums(tmp)
+            with open(os.path.join(tmp, 'format'), 'w') as f:
+                f.write(FORMAT)
 
     def good(self, *names):
         """Files of the image, known to be what they were when unpacked."""
@@ -122,13 +136,11 @@ class Kernel:
         return [os.path.join(self.folder, n) for n in names]
 
     def path(self, what):
-        """Where a part of it is: vmlinuz, vmlinux, config, map, modules, kdir,
-        symvers."""
+        """Where a part of it is."""
         names = {
             'vmlinuz': 'boot/vmlinuz-' + self.version,
             'vmlinux': 'boot/vmlinux',
             'config': 'boot/config-' + self.version,
-            'map': 'boot/System.map-' + self.version,
             'modules': 'lib/modules/' + self.version,
             'kdir': 'usr/src/linux-headers-' + self.version,
             'symvers': f'usr/src/linux-headers-{self.version}/Module.symvers',
@@ -139,36 +151,3 @@ class Kernel:
         if not os.path.exists(path):
             raise LabError(f'{self.version} has no {what} (headers only)')
         return path
-
-
-def relocate(folder):
-    """Let the headers find each other wherever the folder is. Their links are
-    relative already; the makefiles that include others are not."""
-    src = os.path.join(folder, 'usr', 'src')
-    here = '$(dir $(abspath $(lastword $(MAKEFILE_LIST))))'
-    for name in os.listdir(src):
-        path = os.path.join(src, name, 'Makefile')
-        if name.endswith('-common') or not os.path.isfile(path):
-            continue
-        with open(path) as f:
-            text = f.read()
-        with open(path, 'w') as f:
-            f.write(text.replace('include /usr/src/', f'include {here}../'))
-        # with it, modules would get BTF, and want pahole
-        if os.path.exists(os.path.join(src, name, 'vmlinux')):
-            os.unlink(os.path.join(src, name, 'vmlinux'))
-    # what the module folder of the headers package points at
-    modules = os.path.join(folder, 'lib', 'modules')
-    for name in os.listdir(modules) if os.path.isdir(modules) else []:
-        for link in ('build', 'source'):
-            path = os.path.join(modules, name, link)
-            if os.path.islink(path):
-                target = os.readlink(path)
-                os.unlink(path)
-                os.symlink('../../..' + target, path)
-    left = subprocess.run(['grep', '-rlI', '--include=Makefile',
-                           '^include /usr/', src], text=True, check=False,
-                          capture_output=True).stdout.split()
-    if left:
-        raise LabError('headers with paths that were not expected: ' +
-                       ' '.join(left))

@@ -57,9 +57,10 @@ class Session:
         serial = self.emulator.serial()
         parts.append(self.log.serial(serial) if not self.log.splats else '')
         if not any(parts):
-            parts += ['the last lines of its kernel log:']
-            parts += self.log.lines[-10:]
-            parts += ['and of its serial line:', serial[-1000:]]
+            for where, lines in (('its kernel log', self.log.lines),
+                                 ('its serial line', serial.splitlines())):
+                if lines:
+                    parts += [f'the last lines of {where}:'] + lines[-10:]
         if hangs:
             parts.append(self.emulator.registers())
         return '\n'.join(p.rstrip() for p in parts if p)

@@ -13,7 +13,7 @@ MODULE_PARM_DESC(how, "quiet, warn, bug, msr, or fault: a triple fault");
 
 static void triple_fault(void)
 {
-	struct desc_ptr none = { };
+	struct desc_ptr none = {};
 
 	/* no interrupt descriptor table: nothing can be handled any more */
 	asm volatile("cli; lidt %0; int3" : : "m"(none));
@@ -21,15 +21,13 @@ static void triple_fault(void)
 
 static int __init lab_warn_init(void)
 {
-	u64 value = 0;
-
 	pr_info("lab_warn: %s\n", how);
 	if (!strcmp(how, "warn"))
 		WARN(1, "as asked\n");
 	else if (!strcmp(how, "bug"))
 		BUG();
 	else if (!strcmp(how, "msr"))
-		wrmsrl(0xdead, value); /* no such register */
+		wrmsr(0xdead, 0, 0); /* no such register */
 	else if (!strcmp(how, "fault"))
 		triple_fault();
 	return 0;
