@@ -23,16 +23,20 @@ class Snapshot:
     """What a saved guest depends on, and where it is."""
 
     def __init__(self, kernel, layout, cpus, append, out, allow):
-        self.kernel, self.layout, self.cpus = kernel, layout, cpus
+        self.kernel, self.layout = kernel, layout
+        # A Bochs with one core says eight in one leaf of CPUID and one in
+        # another, and Linux complains: so there are two, and one is not used.
+        self.cpus = max(cpus, 2)
         self.allow = allow
         self.command_line = ' '.join((guest.COMMAND_LINE, PARAMETERS,
-                                      layout.parameters(), append)).strip()
+                                      f'nr_cpus={cpus}', layout.parameters(),
+                                      append)).strip()
         self.rom = bochs.rom(guest.built(out, 'bootrom.bin'))
         self.initramfs = guest.initramfs(out)
         key = hashlib.sha256()
         for part in (FORMAT, bochs.version(), bochs.CONFIG, bochs.MODEL,
                      bochs.IPS, bochs.TIME0, bochs.msrs(), kernel.version,
-                     layout.total, cpus, self.command_line):
+                     layout.total, self.cpus, self.command_line):
             key.update(str(part).encode() + b'\0')
         key.update(self.rom + self.initramfs)
         self.name = key.hexdigest()[:16]
