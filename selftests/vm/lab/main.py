@@ -10,8 +10,8 @@ import signal
 import sys
 import time
 
-from . import LabError, cache, cpio, guest, kernel, modules, protocol, qemu
-from . import snapshot
+from . import LabError, Missing, cache, cpio, guest, kernel, modules
+from . import protocol, qemu, snapshot
 from .archive import say
 from .dmesg import Log
 from .session import Session
@@ -120,7 +120,8 @@ def machine(o, kern, out, scratch, mailbox):
         return snapshot.Snapshot(kern, layout, o.cpus, o.append, out,
                                  o.allow).machine(scratch, mailbox)
     unpacked, = kern.good('boot/vmlinux')
-    line = ' '.join((guest.COMMAND_LINE, layout.parameters(), o.append))
+    line = ' '.join((guest.COMMAND_LINE, qemu.PARAMETERS, layout.parameters(),
+                     o.append))
     return qemu.Qemu(scratch, o.lane, layout, o.cpus, o.numa, unpacked,
                      guest.initramfs(out), line.strip(), mailbox, o.gdb)
 
@@ -130,6 +131,8 @@ def run(o):
     times = [('start', time.monotonic())]
     out = os.path.abspath(os.environ.get('SKY_OUT') or
                           os.path.join(TOP, 'build'))
+    if os.uname().machine != 'x86_64':
+        raise Missing('init, ROM and kernels of guests are made on x86-64')
     if o.lane == 'kvm':
         qemu.check_kvm()
     kern = kernel.Kernel(o.kernel)
@@ -180,3 +183,6 @@ def main(args):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as e:
+        say(f'{e.filename or "the lab"}: {e.strerror}')
+        return LabError.status
