@@ -3,7 +3,7 @@
  * An option ROM that boots an unpacked kernel which the host has put into RAM.
  *
  * The BIOS calls it when all hardware is set up. It stores the BIOS's memory
- * map for the host to read, says that it is ready, and waits for the host: which
+ * map for the host to read, says that it is ready, and waits for the host. That
  * saves the machine, puts kernel, initramfs, boot parameters and page tables
  * into the saved RAM, sets GO, and has the machine go on. Then it enters long
  * mode and jumps to the kernel as the 64-bit boot protocol wants it (the

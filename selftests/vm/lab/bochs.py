@@ -44,8 +44,8 @@ port_e9_hack: enabled=1
 
 # Later models of Bochs 2.7 emulate XSAVEC and XSAVES wrongly.
 MODEL = 'broadwell_ult'
-# Instructions in a second of the guest, which so is shorter than one of the host:
-# waiting costs less. Fewer, and a guest is busy with its timer.
+# Instructions in a second of the guest, which so is shorter than one of the
+# host: waiting costs less. Fewer, and a guest is busy with its timer.
 IPS = 20000000
 # 2026-01-01: the same for all, for the guest's clock goes on from the snapshot
 TIME0 = 1767225600
