@@ -231,7 +231,7 @@ const struct vmx_cpu vmx_cpus[] = {
 	  0x3fff000011ff, 0x403c0, 0x27ff, 0x4100000000, 0x0, 0x0, 0x0, 0x0,
 	  0x0, 0x0,
 	  NEED(TRUE_CTLS) | NEED(EPT) | NEED(VPID) | NEED(UNRESTRICTED) |
-	  NEED(VMFUNC) | NEED(MONITOR_TRAP) | NEED(EFER) },
+	  NEED(VMFUNC) | NEED(TIMER) | NEED(EFER) },
 	{ "Xeon W3670 (Gulftown)",
 	  "GenuineIntel00206C2_Gulftown_01_CPUID",
 	  0xb, 0x29ee3ff, { 0x0, 0x0, 0x0, 0x9c000000 }, 0x0, 0x0, 0x2c100000,

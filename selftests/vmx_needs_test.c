@@ -47,7 +47,7 @@ static void one_less(void **state)
 		LESS(basic, BIT_ULL(55), NEED(TRUE_CTLS)),
 		LESS(true_proc, HIGH(31), NEED(SECONDARY)),
 		LESS(true_proc, HIGH(28), NEED(MSR_BITMAPS)),
-		LESS(true_proc, HIGH(27), NEED(MONITOR_TRAP)),
+		LESS(true_pin, HIGH(6), NEED(TIMER)),
 		LESS(proc2, HIGH(1), NEED(EPT)),
 		LESS(proc2, HIGH(5), NEED(VPID)),
 		LESS(proc2, HIGH(7), NEED(UNRESTRICTED)),
@@ -158,9 +158,8 @@ static void more_less(void **state)
 	c.cpuid_1_ecx = CPUID_1_ECX_VMX;
 	refused(&c, NULL,
 		NEED(LOCKED) | NEED(VMCS_TYPE) | NEED(TRUE_CTLS) |
-			NEED(SECONDARY) | NEED(MSR_BITMAPS) |
-			NEED(MONITOR_TRAP) | NEED(64BIT) | NEED(DEBUG) |
-			NEED(EFER));
+			NEED(SECONDARY) | NEED(MSR_BITMAPS) | NEED(TIMER) |
+			NEED(64BIT) | NEED(DEBUG) | NEED(EFER));
 }
 
 static void control_registers(void **state)

@@ -27,12 +27,10 @@
  *   one that waits is taken after that, so none is lost and none is doubled.
  * - An NMI may not be injected into the shadow of MOV SS, nor, on some CPUs, of
  *   STI (27.3.1.5), nor together with another event. An instruction that root
- *   emulates has ended both shadows. If it is to get a fault (#UD), the guest
- *   is left where it is and gets the NMI first; it meets the instruction again
- *   afterwards. What remains is a fault in a shadow: the fault is injected, and
- *   a monitor trap brings the guest back before its next instruction: the
- *   "monitor trap flag" is set for this one entry (26.5.2). Therefore the flag
- *   has to exist.
+ *   emulates has ended both shadows, and so does a fault that it is given. If
+ *   another event is injected first, the preemption timer, with 0 in it, brings
+ *   the guest back before the first instruction of its handler (26.5.1), and
+ * the NMI is next. Therefore the timer has to exist.
  * - Between root's last look and VMRESUME an NMI can still come. The stub finds
  *   the interrupted RIP there, and sends it back to look again.
  * - When root ends with VMXOFF and has one to pass on, INT 2 takes the place of
@@ -93,8 +91,7 @@ struct want {
 static const struct want wants[] = {
 	{ VMX_CTL_PROC, PROC_SECONDARY, WANT_SET, NEED_SECONDARY, 0 },
 	{ VMX_CTL_PROC, PROC_MSR_BITMAPS, WANT_SET, NEED_MSR_BITMAPS, 0 },
-	{ VMX_CTL_PROC, PROC_MONITOR_TRAP, WANT_TO_BE_ABLE, NEED_MONITOR_TRAP,
-	  0 },
+	{ VMX_CTL_PIN, PIN_PREEMPTION_TIMER, WANT_TO_BE_ABLE, NEED_TIMER, 0 },
 	{ VMX_CTL_PROC, PROC_TERTIARY, WANT_SET, NEED_MSRLIST,
 	  FEATURE_MSRLIST },
 
@@ -232,12 +229,14 @@ int vmx_controls_compute(const struct vmx_caps *c, struct vmx_controls *out)
 	out->vmfunc = VMFUNC_EPTP_SWITCHING;
 	/*
 	 * The guest must not clear what VMX operation needs. In CR4 that is
-	 * VMXE, which it sees as 0; setting it exits, and is refused. In CR0 an
-	 * unrestricted guest is bound to NE alone (A.7), which no 64-bit kernel
-	 * clears: the processor answers with #GP, and we need not own it.
+	 * VMXE. It sees it as 1, as Linux has it in its own copy of CR4, so
+	 * that Linux writes CR4 without an exit and other users of VMX see that
+	 * it is taken. In CR0 an unrestricted guest is bound to NE alone (A.7),
+	 * which no 64-bit kernel clears: the processor answers with #GP, and we
+	 * need not own it.
 	 */
 	out->cr4_mask = c->cr4_fixed0 | VMX_CR4_VMXE;
-	out->cr4_shadow = c->cr4_fixed0 & ~VMX_CR4_VMXE;
+	out->cr4_shadow = c->cr4_fixed0 | VMX_CR4_VMXE;
 	return 0;
 }
 
