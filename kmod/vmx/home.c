@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "fail.h"
+#include "home.h"
+#include "preflight.h"
+#include "vmx.h"
+
+static u64 *table_alloc(void *ctx, u64 *phys)
+{
+	u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL);
+
+	if (table)
+		*phys = __pa(table);
+	return table;
+}
+
+static void table_free(void *ctx, u64 *table, u64 phys)
+{
+	free_page((unsigned long)table);
+}
+
+static u64 *table_at(void *ctx, u64 phys)
+{
+	return __va(phys);
+}
+
+static void *small_alloc(void *ctx, size_t size)
+{
+	return kzalloc(size, GFP_KERNEL);
+}
+
+static void small_free(void *ctx, void *p)
+{
+	kfree(p);
+}
+
+static const struct ept_ops ops = {
+	.table_alloc = table_alloc,
+	.table_free = table_free,
+	.table_at = table_at,
+	.alloc = small_alloc,
+	.free = small_free,
+};
+
+int vmx_home_make(const struct vmx_facts *f, struct ept **home, char *why)
+{
+	struct ept_config cfg = {
+		.mtrr = &f->mtrr,
+		.cap = f->caps.ept_vpid,
+	};
+	int error = vmx_fails(VMX_FAIL_EPT) ? -ENOMEM :
+		    ept_home_create(&cfg, &ops, NULL, home);
+
+	if (error == -EOPNOTSUPP)
+		snprintf(why, VMX_WHY_MAX, "EPT: %s",
+			 ept_refusal_text(ept_check(&cfg, NULL)));
+	else if (error)
+		strscpy(why, "out of memory for the EPT", VMX_WHY_MAX);
+	return error;
+}

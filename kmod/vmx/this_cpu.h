@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * This CPU into VMX and out, for those who come by other ways than hotplug.
+ * IRQs off.
+ */
+#ifndef SKYIPC_VMX_THIS_CPU_H
+#define SKYIPC_VMX_THIS_CPU_H
+
+#include <linux/percpu.h>
+
+struct vmx_cpu;
+
+/* NULL while it is offline or views are off */
+DECLARE_PER_CPU(struct vmx_cpu *, vmx_this_cpu);
+
+int vmx_this_launch(const char **step);
+void vmx_this_stop(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The root, as the rest of the module sees it: on or off on all CPUs, and
+ * what it counts. It knows nothing of processes.
+ */
+#ifndef SKYIPC_VMX_H
+#define SKYIPC_VMX_H
+
+#include <linux/types.h>
+
+struct cpumask;
+struct seq_file;
+
+#define VMX_WHY_MAX 160
+
+/**
+ * vmx_start() - make this machine a guest
+ * @why: on failure, which CPU and which check, as one line for people;
+ *	VMX_WHY_MAX bytes
+ *
+ * All online CPUs, and those that come online later. May sleep; from any
+ * process context. Concurrent calls wait for each other.
+ *
+ * Return: 0, also if it was on; -EOPNOTSUPP if the machine lacks something,
+ * -EBUSY if another hypervisor is there, -ENOMEM, -EIO; then nothing is
+ * changed.
+ */
+int vmx_start(char *why);
+
+/* Back to native mode with all state as it is. May sleep. */
+void vmx_stop(void);
+
+bool vmx_is_on(void);
+
+/*
+ * For tests, on the CPU that runs this: spend time in root, take a trap there
+ * (NMI, #MC, #UD: a bug, #DF: a stack that overflows). 0, -ENODEV if off,
+ * -EINVAL for another vector
+ */
+int vmx_test_stay(u64 loops);
+int vmx_test_trap(u64 vector);
+
+/* One line for each CPU, for sysfs and debugfs. */
+void vmx_show_cpus(struct seq_file *m);
+void vmx_show_exits(struct seq_file *m);
+
+#endif
