@@ -65,8 +65,8 @@ Q   := @
 say  = @printf '  %-8s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))';
 endif
 
-# Rebuild everything when a flag changes, or a folder has been moved.
-flags_now := $(O) $(CC) $(CPPFLAGS) $(ALLCFLAGS) $(ALLLDFLAGS)
+# Rebuild everything when a flag changes.
+flags_now := $(CC) $(CPPFLAGS) $(ALLCFLAGS) $(ALLLDFLAGS)
 flags_old := $(file <$(O)/.flags)
 ifneq ($(strip $(flags_now)),$(strip $(flags_old)))
 ifeq ($(filter clean help format,$(MAKECMDGOALS)),)
@@ -105,7 +105,7 @@ $(O)/%.o: %.c $(O)/.flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
 
 include libskyipc/build.mk
--include $(wildcard tools/build.mk examples/build.mk bench/build.mk selftests/build.mk)
+-include $(wildcard kmod/build.mk tools/build.mk examples/build.mk bench/build.mk selftests/build.mk)
 
 .PHONY: all lib programs clean help install uninstall format check-format deps
 all: lib programs

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skyipc.ko: calls between processes. See docs/root.md.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+
+#include "debugfs.h"
+#include "device.h"
+#include "views.h"
+
+enum views_wanted { VIEWS_AUTO, VIEWS_OFF, VIEWS_REQUIRED };
+
+static const char *const views_words[] = { "auto", "off", "required" };
+static char *views = "auto";
+module_param(views, charp, 0444);
+MODULE_PARM_DESC(views, "fast calls by VMFUNC, in a VT-x guest that the host becomes: auto (if the machine can), off, required (or do not load)");
+
+static DEFINE_MUTEX(views_lock);
+static char why[VMX_WHY_MAX] = "not asked for (views=off)";
+
+int skyipc_views_set(bool on)
+{
+	int error = 0;
+
+	mutex_lock(&views_lock);
+	if (on) {
+		error = vmx_start(why);
+		if (!error)
+			why[0] = '\0';
+	} else {
+		vmx_stop();
+		strscpy(why, "turned off", sizeof(why));
+	}
+	mutex_unlock(&views_lock);
+	return error;
+}
+
+bool skyipc_views_on(void)
+{
+	return vmx_is_on();
+}
+
+void skyipc_views_why(char *text)
+{
+	mutex_lock(&views_lock);
+	strscpy(text, vmx_is_on() ? "" : why, VMX_WHY_MAX);
+	mutex_unlock(&views_lock);
+}
+
+static int start_views(enum views_wanted wanted)
+{
+	int error;
+
+	if (wanted == VIEWS_OFF)
+		return 0;
+	error = skyipc_views_set(true);
+	if (!error)
+		pr_info("views: on\n");
+	else if (wanted == VIEWS_REQUIRED)
+		pr_err("views are required, but: %s\n", why);
+	else
+		pr_info("no views: %s\n", why);
+	return wanted == VIEWS_REQUIRED ? error : 0;
+}
+
+static int __init skyipc_init(void)
+{
+	int wanted = match_string(views_words, ARRAY_SIZE(views_words), views);
+	int error;
+
+	if (wanted < 0) {
+		pr_err("views=%s: not auto, off or required\n", views);
+		return -EINVAL;
+	}
+	error = start_views(wanted);
+	if (error)
+		return error;
+	error = skyipc_device_register();
+	if (error) {
+		vmx_stop();
+		return error;
+	}
+	skyipc_debugfs_init();
+	return 0;
+}
+
+static void __exit skyipc_exit(void)
+{
+	skyipc_debugfs_exit();
+	skyipc_device_unregister();
+	vmx_stop();
+}
+
+module_init(skyipc_init);
+module_exit(skyipc_exit);
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("the skyipc authors");
+MODULE_DESCRIPTION("Calls between processes: direct process switch, and EPT switching by VMFUNC");
+MODULE_VERSION("1.0.0");
