@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static int tests, failed;
+
+void ok(bool passed, const char *format, ...)
+{
+	va_list args;
+
+	printf("%sok %d - ", passed ? "" : "not ", ++tests);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	failed += !passed;
+	fflush(stdout);
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	printf("# ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
+int done(void)
+{
+	printf("1..%d\n", tests);
+	fflush(stdout);
+	return failed != 0;
+}
+
+void give_up(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+	exit(99);
+}
+
+char *read_file(const char *path)
+{
+	size_t size = 0, room = 4096;
+	char *text = malloc(room);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0 || !text)
+		give_up(path);
+	while ((n = read(fd, text + size, room - size - 1)) > 0) {
+		size += (size_t)n;
+		if (size + 1 < room)
+			continue;
+		room *= 2;
+		text = realloc(text, room);
+		if (!text)
+			give_up(path);
+	}
+	if (n < 0)
+		give_up(path);
+	close(fd);
+	text[size] = '\0';
+	return text;
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+int load(const char *file, const char *parameters)
+{
+	char path[256];
+	int fd, error = 0;
+
+	snprintf(path, sizeof(path), "/lib/skyipc/%s", file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		give_up(path);
+	if (syscall(SYS_finit_module, fd, parameters, 0))
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+int unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		give_up("sched_setaffinity");
+}
+
+int cpus(void)
+{
+	return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+unsigned long long exits(const char *reason)
+{
+	char *text = read_file(DEBUG "exits"), *line, *at = text;
+	unsigned long long sum = 0;
+
+	while ((line = strsep(&at, "\n"))) {
+		unsigned long long n;
+		char name[32];
+
+		if (sscanf(line, "%*d %*s %31s %llu", name, &n) == 2 &&
+		    (!reason || !strcmp(reason, name)))
+			sum += n;
+	}
+	free(text);
+	return sum;
+}

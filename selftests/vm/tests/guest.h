@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tests in a guest need: TAP, files of one line, modules, CPUs.
+ */
+#ifndef SKYIPC_GUEST_H
+#define SKYIPC_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define VIEWS "/sys/class/misc/skyipc/views"
+#define VIEWS_WHY "/sys/class/misc/skyipc/views_why"
+#define DEBUG "/sys/kernel/debug/skyipc/"
+#define TEST "/sys/kernel/debug/skyipc_test/"
+
+/* One test; the number counts by itself. @format says which. */
+void ok(bool passed, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* More about it */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Print the plan; the exit status of main(). */
+int done(void);
+
+/* The machine under us is broken: say so and end the program with 99. */
+void give_up(const char *what);
+
+/* All of a file, as a string; the caller frees. Gives up if it is not there. */
+char *read_file(const char *path);
+/* 0 or -errno */
+int write_file(const char *path, const char *text);
+
+/* 0 or -errno. @file is looked for in /lib/skyipc. */
+int load(const char *file, const char *parameters);
+int unload(const char *name);
+
+void run_on(int cpu);
+int cpus(void);
+
+/* The sum of all exits, of one reason or (NULL) of any. */
+unsigned long long exits(const char *reason);
+
+#endif
