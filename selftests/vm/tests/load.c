@@ -34,7 +34,8 @@ static void timers(void)
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
-/* Another thread of this process, on another CPU, makes mprotect() send IPIs. */
+/* Another thread of this process, on another CPU, makes mprotect() send IPIs.
+ */
 static void *spin(void *arg)
 {
 	volatile char *p = arg;

@@ -65,7 +65,8 @@ int main(void)
 		before[i] = state_of(i);
 	at = steps = read_file(DEBUG "fail");
 	while ((step = strsep(&at, "\n")))
-		for (int i = 0; *step && strcmp(step, "none") && i < cpus(); i++)
+		for (int i = 0; *step && strcmp(step, "none") && i < cpus();
+		     i++)
 			fail(step, i);
 	free(steps);
 	ok(write_file(DEBUG "fail", "no-such-step 0") == -EINVAL,

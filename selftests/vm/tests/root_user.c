@@ -26,7 +26,10 @@ static void vmcall(void)
 static void vmcall_stop(void)
 {
 	for (unsigned long key = 0; key < 64; key++)
-		__asm__ volatile("vmcall" : : "a"(1ul << key), "c"(1) : "memory");
+		__asm__ volatile("vmcall"
+				 :
+				 : "a"(1ul << key), "c"(1)
+				 : "memory");
 }
 
 static void vmfunc_0(void)
@@ -177,10 +180,12 @@ static void single_steps(void)
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		raise(SIGSTOP);
 		__asm__ volatile("mov $0x5b5b5b5b, %%r15d\n"
-			     "xor %%eax, %%eax; xor %%ecx, %%ecx\n"
-			     "cpuid; cpuid; cpuid; cpuid\n"
-			     "xor %%r15d, %%r15d\n"
-			     : : : "rax", "rbx", "rcx", "rdx", "r15");
+				 "xor %%eax, %%eax; xor %%ecx, %%ecx\n"
+				 "cpuid; cpuid; cpuid; cpuid\n"
+				 "xor %%r15d, %%r15d\n"
+				 :
+				 :
+				 : "rax", "rbx", "rcx", "rdx", "r15");
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
