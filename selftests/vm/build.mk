@@ -26,3 +26,20 @@ $(O)/$(vm_dir)/bootrom.bin: $(vm_dir)/bootrom.S
 	$(Q)mkdir -p $(@D)
 	$(Q)as --64 -o $(@:.bin=.o) $<
 	$(Q)ld -Ttext=0 --oformat=binary -o $@ $(@:.bin=.o)
+
+# Programs that test the root from inside: static, to be small and to need
+# nothing there. Each may use guest.c and load.c.
+root_tests := $(patsubst $(CURDIR)/%,%,$(wildcard selftests/vm/tests/root_*.c))
+root_test_common := selftests/vm/tests/guest.c selftests/vm/tests/load.c
+
+define root_test_
+$(O)/$(1:.c=): $(call objs,$(1) $(root_test_common))
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) -static -s -o $$@ $$^
+all_objs += $(call objs,$(1))
+vm: $(O)/$(1:.c=)
+endef
+ifneq ($(vm_target),)
+$(foreach t,$(root_tests),$(eval $(call root_test_,$(t))))
+all_objs += $(call objs,$(root_test_common))
+endif
