@@ -59,7 +59,7 @@ static inline void skyipc_cr4_vmxe(bool on)
 #define skyipc_pt_handle_vmx(on) do { } while (0)
 #endif
 
-#if __has_include(<asm/cpuid/api.h>)
+#ifdef HAVE_CPUID_API
 #include <asm/cpuid/api.h>
 #endif
 

@@ -6,7 +6,7 @@
 
 #include "device.h"
 #include "skyipc_dev.h"
-#include "views.h"
+#include "vmx/vmx.h"
 
 static_assert(sizeof_field(struct skyipc_dev_info, views) == VMX_WHY_MAX);
 
@@ -27,8 +27,7 @@ static long device_info(struct skyipc_dev_info __user *user)
 	memset(&info, 0, sizeof(info));
 	info.size = sizeof(info);
 	info.version = SKYIPC_DEV_VERSION;
-	info.features = skyipc_views_on() ? SKYIPC_DEV_VIEWS : 0;
-	skyipc_views_why(info.views);
+	info.features = vmx_why(info.views) ? SKYIPC_DEV_VIEWS : 0;
 	if (copy_to_user(user, &info, min_t(size_t, size, sizeof(info))))
 		return -EFAULT;
 	return 0;

@@ -5,12 +5,11 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/string.h>
 
 #include "debugfs.h"
 #include "device.h"
-#include "views.h"
+#include "vmx/vmx.h"
 
 enum views_wanted { VIEWS_AUTO, VIEWS_OFF, VIEWS_REQUIRED };
 
@@ -19,45 +18,15 @@ static char *views = "auto";
 module_param(views, charp, 0444);
 MODULE_PARM_DESC(views, "fast calls by VMFUNC, in a VT-x guest that the host becomes: auto (if the machine can), off, required (or do not load)");
 
-static DEFINE_MUTEX(views_lock);
-static char why[VMX_WHY_MAX] = "not asked for (views=off)";
-
-int skyipc_views_set(bool on)
-{
-	int error = 0;
-
-	mutex_lock(&views_lock);
-	if (on) {
-		error = vmx_start(why);
-		if (!error)
-			why[0] = '\0';
-	} else {
-		vmx_stop();
-		strscpy(why, "turned off", sizeof(why));
-	}
-	mutex_unlock(&views_lock);
-	return error;
-}
-
-bool skyipc_views_on(void)
-{
-	return vmx_is_on();
-}
-
-void skyipc_views_why(char *text)
-{
-	mutex_lock(&views_lock);
-	strscpy(text, vmx_is_on() ? "" : why, VMX_WHY_MAX);
-	mutex_unlock(&views_lock);
-}
-
 static int start_views(enum views_wanted wanted)
 {
+	char why[VMX_WHY_MAX];
 	int error;
 
 	if (wanted == VIEWS_OFF)
 		return 0;
-	error = skyipc_views_set(true);
+	error = vmx_start();
+	vmx_why(why);
 	if (!error)
 		pr_info("views: on\n");
 	else if (wanted == VIEWS_REQUIRED)
@@ -77,8 +46,10 @@ static int __init skyipc_init(void)
 		return -EINVAL;
 	}
 	error = start_views(wanted);
-	if (error)
+	if (error) {
+		vmx_stop();	/* also what a CPU has queued that left again */
 		return error;
+	}
 	error = skyipc_device_register();
 	if (error) {
 		vmx_stop();

@@ -7,7 +7,7 @@
 #include <linux/sysfs.h>
 
 #include "device.h"
-#include "views.h"
+#include "vmx/vmx.h"
 
 static ssize_t version_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
@@ -19,7 +19,7 @@ static DEVICE_ATTR_RO(version);
 static ssize_t views_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
-	return sysfs_emit(buf, "%s\n", skyipc_views_on() ? "on" : "off");
+	return sysfs_emit(buf, "%s\n", vmx_is_on() ? "on" : "off");
 }
 
 static ssize_t views_store(struct device *dev, struct device_attribute *attr,
@@ -28,8 +28,12 @@ static ssize_t views_store(struct device *dev, struct device_attribute *attr,
 	bool on;
 	int error = kstrtobool(buf, &on);
 
-	if (!error)
-		error = skyipc_views_set(on);
+	if (error)
+		return error;
+	if (on)
+		error = vmx_start();
+	else
+		vmx_stop();
 	return error ?: count;
 }
 static DEVICE_ATTR_RW(views);
@@ -39,7 +43,7 @@ static ssize_t views_why_show(struct device *dev,
 {
 	char why[VMX_WHY_MAX];
 
-	skyipc_views_why(why);
+	vmx_why(why);
 	return sysfs_emit(buf, "%s\n", why);
 }
 static DEVICE_ATTR_RO(views_why);

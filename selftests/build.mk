@@ -49,6 +49,7 @@ ept_view_test_srcs := $(ept_test_srcs)
 vmx_controls_test_srcs := selftests/testlib.c selftests/vmx_cpus.c \
 	$(patsubst %,kmod/vmx/%.c,caps needs controls ept mtrr)
 vmx_needs_test_srcs := $(vmx_controls_test_srcs)
+vmx_facts_test_srcs := $(vmx_controls_test_srcs) kmod/vmx/facts.c
 
 ifneq ($(call have,cmocka),)
 

@@ -178,18 +178,18 @@ static void by_hand(void **state)
 		const char *name;
 		u64 pin, proc, proc2, exit, entry;
 	} rows[] = {
-		/* EPT RDTSCP VPID UG INVPCID VMFUNC */
-		{ "Core i7-4770 (Haswell)", 0x16, 0x94006172, 0x30aa, 0x336fff,
+		/* EPT RDTSCP UG INVPCID VMFUNC */
+		{ "Core i7-4770 (Haswell)", 0x16, 0x94006172, 0x308a, 0x336fff,
 		  0x93ff },
 		/* and XSAVES; PT concealed three times */
-		{ "Core i7-6700K (Skylake)", 0x16, 0x94006172, 0x1830aa,
+		{ "Core i7-6700K (Skylake)", 0x16, 0x94006172, 0x18308a,
 		  0x1336fff, 0x293ff },
 		/* no INVPCID there */
-		{ "Pentium N4200 (Goldmont)", 0x16, 0x94006172, 0x1820aa,
+		{ "Pentium N4200 (Goldmont)", 0x16, 0x94006172, 0x18208a,
 		  0x1336fff, 0x293ff },
 		/* and WAITPKG, PCONFIG, LBR_CTL */
 		{ "Xeon w7-2475X (Sapphire Rapids)", 0x16, 0x94006172,
-		  0xc1830aa, 0x5336fff, 0x2293ff },
+		  0xc18308a, 0x5336fff, 0x2293ff },
 	};
 
 	(void)state;

@@ -230,7 +230,7 @@ const struct vmx_cpu vmx_cpus[] = {
 	  0x5a08000000000d, 0x3f00000016, 0xf7f9fffe0401e172, 0x3ffff00036dff,
 	  0x3fff000011ff, 0x403c0, 0x27ff, 0x4100000000, 0x0, 0x0, 0x0, 0x0,
 	  0x0, 0x0,
-	  NEED(TRUE_CTLS) | NEED(EPT) | NEED(VPID) | NEED(UNRESTRICTED) |
+	  NEED(TRUE_CTLS) | NEED(EPT) | NEED(UNRESTRICTED) |
 	  NEED(VMFUNC) | NEED(TIMER) | NEED(EFER) },
 	{ "Xeon W3670 (Gulftown)",
 	  "GenuineIntel00206C2_Gulftown_01_CPUID",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 
-$(call program,tools/skyctl,$(sort $(wildcard tools/*.c)))
+# What views need is asked with the module's own code: kmod/vmx/types.h
+$(call program,tools/skyctl,$(sort $(wildcard tools/*.c)) \
+	$(patsubst %,kmod/vmx/%.c,facts needs caps controls ept mtrr))
 
 .PHONY: install-tools uninstall-tools
 install_targets   += install-tools

@@ -73,6 +73,7 @@ int ctl_doctor(int argc, char **argv)
 	doctor_system(&d);
 	doctor_directory(&d);
 	doctor_transports(&d);
+	doctor_views(&d);
 	if (d.json) {
 		json_close(&d.j);
 		json_str(&d.j, "result", verdict_name[d.worst]);

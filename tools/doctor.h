@@ -27,5 +27,6 @@ void doctor_say(struct doctor *d, enum verdict v, const char *check,
 void doctor_system(struct doctor *d);	  /* kernel, CPUs, limits */
 void doctor_directory(struct doctor *d);  /* where the names are */
 void doctor_transports(struct doctor *d); /* each one, tried */
+void doctor_views(struct doctor *d);	  /* the module, and its needs */
 
 #endif /* CTL_DOCTOR_H */

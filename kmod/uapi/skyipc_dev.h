@@ -29,7 +29,11 @@ struct skyipc_dev_info {
 	char views[160];	/* why there are none; empty if there are */
 };
 
-/* Numbers 1 and 2 of every type belong to the VFS (FIBMAP, FIGETBSZ). */
-#define SKYIPC_DEV_INFO _IOWR(0xB5, 0x10, struct skyipc_dev_info)
+/*
+ * The size is in the structure and not in the number, or the number would
+ * change with it. Numbers 1 and 2 of every type belong to the VFS (FIBMAP,
+ * FIGETBSZ). @arg: struct skyipc_dev_info
+ */
+#define SKYIPC_DEV_INFO _IO(0xB5, 0x10)
 
 #endif

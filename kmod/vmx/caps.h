@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * caps.h - what one CPU says that it can do: the capability MSRs of VMX, and
  * the features in CPUID that controls have to follow

@@ -3,6 +3,7 @@
  * The control area: what controls.c has computed, and where things are.
  */
 #include <linux/mm.h>
+#include <asm/msr-index.h>
 
 #include "controls.h"
 #include "cpu.h"
@@ -24,6 +25,10 @@ static bool write_controls(const struct vmx_controls *v)
 		failed |= vmcs_write(VMCS_PROC3, v->ctl[VMX_CTL_PROC3]);
 	if (v->ctl[VMX_CTL_EXIT] & EXIT_SECONDARY)
 		failed |= vmcs_write(VMCS_EXIT2, v->ctl[VMX_CTL_EXIT2]);
+	/* Guest state, in fact: exits save it from now on. */
+	if (v->ctl[VMX_CTL_ENTRY] & ENTRY_LOAD_LBR_CTL)
+		failed |= vmcs_write(VMCS_GUEST_LBR_CTL,
+				     vmx_rdmsr(MSR_ARCH_LBR_CTL));
 	if (v->ctl[VMX_CTL_PROC2] & PROC2_XSAVES)
 		failed |= vmcs_write(VMCS_XSS_EXITING, 0);
 	if (v->ctl[VMX_CTL_PROC2] & PROC2_PCONFIG)
@@ -55,7 +60,6 @@ bool vmx_controls_load(struct vmx_cpu *c, const struct vmx_common *common)
 	bool failed = write_controls(common->controls);
 
 	failed |= write_zeros();
-	failed |= vmcs_write(VMCS_VPID, VMX_VPID);
 	failed |= vmcs_write(VMCS_EPTP, common->eptp);
 	failed |= vmcs_write(VMCS_MSR_BITMAP, common->msr_bitmap);
 	/* No entry of the list is valid, so that VMFUNC exits and gets #UD. */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * controls.c - the controls of a thin root
  *
@@ -64,6 +64,11 @@
  * - Intel PT: concealed wherever it can be, so that a trace has neither packets
  *   of exits nor the mark of a guest (26.5.4).
  *
+ * - VPID: none. Without, each exit and entry flushes what root has translated
+ *   (29.4.3.1), so that root, which Linux's flushes do not reach, never works
+ *   with page tables that Linux has freed or memory types that it has changed.
+ *   With exits as rare as they are that costs nothing.
+ *
  * Instructions that are #UD in a guest unless a control enables them are
  * enabled if CPUID has them. ENQCMD needs none: "PASID translation" is 0, so it
  * takes IA32_PASID as it is. ENCLS, ENCLV, LOADIWKEY and WBINVD exit only if a
@@ -96,7 +101,6 @@ static const struct want wants[] = {
 	  FEATURE_MSRLIST },
 
 	{ VMX_CTL_PROC2, PROC2_EPT, WANT_SET, NEED_EPT, 0 },
-	{ VMX_CTL_PROC2, PROC2_VPID, WANT_SET, NEED_VPID, 0 },
 	{ VMX_CTL_PROC2, PROC2_UNRESTRICTED, WANT_SET, NEED_UNRESTRICTED, 0 },
 	{ VMX_CTL_PROC2, PROC2_VMFUNC, WANT_SET, NEED_VMFUNC, 0 },
 	{ VMX_CTL_PROC2, PROC2_RDTSCP, WANT_SET, NEED_RDTSCP, FEATURE_RDTSCP },
@@ -205,7 +209,7 @@ u64 vmx_controls_missing(const struct vmx_caps *c)
 
 	/* Without secondary controls there is none of what they enable. */
 	if (missing & NEED(SECONDARY))
-		missing &= ~(NEED(EPT) | NEED(VPID) | NEED(UNRESTRICTED) |
+		missing &= ~(NEED(EPT) | NEED(UNRESTRICTED) |
 			     NEED(VMFUNC) | NEED(RDTSCP) | NEED(INVPCID) |
 			     NEED(XSAVES) | NEED(WAITPKG) | NEED(PCONFIG));
 	/*

@@ -13,10 +13,14 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
+#include "exit_log.h"
 #include "layout.h"
 #include "report.h"
 #include "vmcs.h"
 #include "vmx_arch.h"
+
+struct vmx_mtrrs;
+struct vmx_tables;
 
 struct vmx_regs {
 	u64 r15, r14, r13, r12, r11, r10, r9, r8;
@@ -45,9 +49,6 @@ enum vmx_cpu_state {
 	VMX_CPU_ON,	/* a guest */
 	VMX_CPU_LEFT,	/* left by itself: see the report */
 };
-
-/* Ours; Linux has 0, and no other guest is there. */
-#define VMX_VPID 1
 
 /* Read by others without a lock, each word by itself. */
 struct vmx_counters {
@@ -79,6 +80,7 @@ struct vmx_cpu {
 	u8 mc_pending;
 	u8 timer_on;		/* the guest comes back at once */
 	u8 leaving;		/* the host state is Linux's by now */
+	u8 nmi_held;		/* NMIs are blocked while one of ours waits */
 	u8 trapped;		/* in a fatal trap: a second one is the end */
 	struct vmx_native native;
 
@@ -89,11 +91,13 @@ struct vmx_cpu {
 	u64 spec_ctrl;		/* the guest's, while root runs */
 	u64 cr4_allowed;	/* bits the guest may set */
 	bool can_wait_for_sipi;
+	bool below;		/* a hypervisor is below us */
+	const struct vmx_mtrrs *mtrrs;	/* that home was made from */
 
 	void *vmxon;		/* one page each */
 	void *vmcs;
 	void *eptp_list;
-	void *tables;		/* GDT, TSS and IDT: struct vmx_tables */
+	struct vmx_tables *tables;	/* GDT, TSS and IDT */
 	struct vmx_stack exit_stack;
 	struct vmx_stack ist[VMX_ISTS];
 
@@ -102,6 +106,7 @@ struct vmx_cpu {
 	struct vmx_report report;
 	struct irq_work left_work;
 	struct vmx_counters count;
+	struct vmx_exit_log exit_log;
 };
 
 static_assert(offsetof(struct vmx_regs, r15) == VMX_REGS_R15);

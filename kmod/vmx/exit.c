@@ -6,6 +6,7 @@
 
 #include "cpu.h"
 #include "exit.h"
+#include "exit_log.h"
 #include "guest.h"
 #include "leave.h"
 #include "report.h"
@@ -19,6 +20,8 @@ static void count(struct vmx_cpu *c, u32 reason)
 		c->count.exits[reason]++;
 	else
 		c->count.exits_other++;
+	if (READ_ONCE(vmx_exit_log_on))
+		vmx_exit_log_add(c, reason);
 }
 
 /* INVD would lose what the caches hold of others; KVM does the same. */
@@ -73,7 +76,11 @@ static enum vmx_verdict handle(u32 reason, struct vmx_regs *r,
 	case REASON_INVVPID:
 	case REASON_VMFUNC:
 	case REASON_GETSEC:
+	case REASON_SEAMCALL:
+	case REASON_TDCALL:
 		return exit_ud();
+	case REASON_EXCEPTION_NMI:
+		return vmx_exit_exception();
 	case REASON_TRIPLE_FAULT:
 		return VMX_DEAD;
 	default:
@@ -91,6 +98,9 @@ void vmx_root_exit(struct vmx_regs *r, struct vmx_cpu *c)
 	if (reason & EXIT_REASON_ENTRY_FAILED) {
 		if (c->state != VMX_CPU_ON)
 			r->rax = VMX_LAUNCH_REFUSED; /* of vmx_launch_here() */
+		/* Linux has to hear of it all the same (SDM 27.9). */
+		if ((reason & 0xffff) == REASON_MACHINE_CHECK)
+			c->mc_pending = 1;
 		v = VMX_REPORT;
 	} else {
 		v = handle(reason & 0xffff, r, c);

@@ -25,10 +25,13 @@ enum vmx_verdict {
 enum vmx_verdict vmx_exit_cpuid(struct vmx_regs *r, struct vmx_cpu *c);
 enum vmx_verdict vmx_exit_rdmsr(struct vmx_regs *r, struct vmx_cpu *c);
 enum vmx_verdict vmx_exit_wrmsr(struct vmx_regs *r, struct vmx_cpu *c);
+bool vmx_is_mtrr(const struct vmx_cpu *c, u32 msr);
+enum vmx_verdict vmx_exit_mtrr(struct vmx_cpu *c, u32 msr, u64 value);
 enum vmx_verdict vmx_exit_cr(struct vmx_regs *r, struct vmx_cpu *c);
 enum vmx_verdict vmx_exit_xsetbv(struct vmx_regs *r, struct vmx_cpu *c);
 enum vmx_verdict vmx_exit_vmcall(struct vmx_regs *r, struct vmx_cpu *c);
 enum vmx_verdict vmx_exit_vmxoff(struct vmx_regs *r, struct vmx_cpu *c);
+enum vmx_verdict vmx_exit_exception(void);
 enum vmx_verdict vmx_exit_init(struct vmx_regs *r, struct vmx_cpu *c);
 enum vmx_verdict vmx_exit_sipi(struct vmx_regs *r, struct vmx_cpu *c);
 

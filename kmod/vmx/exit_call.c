@@ -42,8 +42,19 @@ static bool take_trap(u64 vector)
 
 enum vmx_verdict vmx_exit_vmcall(struct vmx_regs *r, struct vmx_cpu *c)
 {
-	if (vmx_guest_cpl() || r->rax != vmx_call_key)
+	if (vmx_guest_cpl())
 		goto ud;
+	if (r->rax != vmx_call_key) {
+		if (!c->below)
+			goto ud;
+		/*
+		 * Linux calls the hypervisor below us. Its memory is where it
+		 * says, as home changes no address.
+		 */
+		vmx_root_vmcall(r);
+		vmx_guest_skip();
+		return VMX_DONE;
+	}
 	switch (r->rcx) {
 	case VMX_CALL_HELLO:
 		r->rax = c->cpu;

@@ -52,6 +52,9 @@ enum vmx_verdict vmx_exit_cpuid(struct vmx_regs *r, struct vmx_cpu *c)
 	} else if (leaf == 7 && !subleaf) {
 		cx = mirror(cx, BIT(X86_FEATURE_OSPKE & 31),
 			    vmcs_read(VMCS_GUEST_CR4), X86_CR4_PKE);
+	} else if (leaf == 0x80000001 && !vmx_guest_is_64bit()) {
+		/* Intel's: SYSCALL is there in 64-bit mode only. */
+		d &= ~BIT(X86_FEATURE_SYSCALL & 31);
 	}
 	r->rax = a;
 	r->rbx = b;

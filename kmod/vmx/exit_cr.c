@@ -75,8 +75,7 @@ enum vmx_verdict vmx_exit_cr(struct vmx_regs *r, struct vmx_cpu *c)
 	}
 	vmcs_write(VMCS_GUEST_CR4, value | X86_CR4_VMXE);
 	vmcs_write(VMCS_CR4_SHADOW, value);
-	/* Some changes flush (SDM 4.10.4.1); this is rare enough for all. */
-	vmx_invvpid(INVVPID_SINGLE, VMX_VPID, 0);
+	/* Some changes flush (SDM 4.10.4.1); the entry flushes everything. */
 	vmx_guest_skip();
 	return VMX_DONE;
 }

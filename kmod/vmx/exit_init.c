@@ -66,8 +66,8 @@ enum vmx_verdict vmx_exit_init(struct vmx_regs *r, struct vmx_cpu *c)
 	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmcs_write(VMCS_GUEST_PENDING_DEBUG, 0);
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
-	vmx_invvpid(INVVPID_SINGLE, VMX_VPID, 0);
 	c->nmi_pending = 0;
+	c->mc_pending = 0;
 	return VMX_DONE;
 }
 

@@ -38,21 +38,14 @@ enum vmx_verdict vmx_exit_rdmsr(struct vmx_regs *r, struct vmx_cpu *c)
 /*
  * FEATURE_CONTROL is locked (VMXON demands it), so a write faults; and so do
  * writes to the capability MSRs. Both fault by themselves.
- *
- * MTRRs: with EPT they have no say any more, home has (SDM 29.3.7.2). So the
- * CPU leaves VMX and does the write natively, and Linux starts root again with
- * a new home. X servers of old did it once; firmware after suspend meets us out
- * of VMX.
  */
 enum vmx_verdict vmx_exit_wrmsr(struct vmx_regs *r, struct vmx_cpu *c)
 {
 	u32 msr = r->rcx;
 	u64 value = (u32)r->rax | r->rdx << 32;
 
-	if (vmx_msr_is_mtrr(msr)) {
-		c->report.kind = VMX_REPORT_MTRR;
-		return VMX_AGAIN;
-	}
+	if (vmx_is_mtrr(c, msr))
+		return vmx_exit_mtrr(c, msr, value);
 	if (vmx_root_wrmsr(msr, value))
 		vmx_guest_gp();
 	else

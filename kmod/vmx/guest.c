@@ -26,12 +26,28 @@ static void end_shadow(void)
 		   shadow & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
 }
 
+/*
+ * As the processor does it: outside 64-bit mode EIP wraps at 4 GB, and an entry
+ * with more bits set would fail (SDM 27.3.1.4).
+ */
+static u64 next_rip(void)
+{
+	u64 rip = vmcs_read(VMCS_GUEST_RIP);
+	u64 next = rip + vmcs_read(VMCS_EXIT_LENGTH);
+
+	return (rip ^ next) >> 32 && !vmx_guest_is_64bit() ? (u32)next : next;
+}
+
+bool vmx_guest_is_64bit(void)
+{
+	return vmcs_read(VMCS_GUEST_CS_RIGHTS) & SEGMENT_L;
+}
+
 void vmx_guest_skip(void)
 {
 	u64 rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 
-	vmcs_write(VMCS_GUEST_RIP, vmcs_read(VMCS_GUEST_RIP) +
-		   vmcs_read(VMCS_EXIT_LENGTH));
+	vmcs_write(VMCS_GUEST_RIP, next_rip());
 	vmcs_write(VMCS_GUEST_RFLAGS, rflags & ~X86_EFLAGS_RF);
 	end_shadow();
 	if (rflags & X86_EFLAGS_TF &&
@@ -52,6 +68,7 @@ static void inject(u32 info)
  */
 static void fault(u32 info)
 {
+	end_shadow();
 	vmcs_write(VMCS_GUEST_RFLAGS,
 		   vmcs_read(VMCS_GUEST_RFLAGS) | X86_EFLAGS_RF);
 	inject(info | HW_EXCEPTION);
@@ -60,6 +77,12 @@ static void fault(u32 info)
 void vmx_guest_ud(void)
 {
 	fault(X86_TRAP_UD);
+}
+
+void vmx_guest_pf(u32 error)
+{
+	vmcs_write(VMCS_ENTRY_ERROR_CODE, error);
+	fault(X86_TRAP_PF | EVENT_ERROR_CODE);
 }
 
 void vmx_guest_gp(void)
@@ -125,9 +148,13 @@ void vmx_guest_events(struct vmx_cpu *c)
 	}
 	if (READ_ONCE(c->nmi_pending)) {
 		if (busy) {
+			/* The next one must not come first, and become one. */
 			wait = true;
+			c->nmi_held = 1;
+			block_nmis();
 		} else {
 			WRITE_ONCE(c->nmi_pending, 0);
+			c->nmi_held = 0;
 			inject(X86_TRAP_NMI | NMI);
 			block_nmis();
 			c->count.nmis_given++;

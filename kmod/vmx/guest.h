@@ -12,6 +12,8 @@
 struct vmx_cpu;
 
 /* SS.DPL is the CPL (SDM 25.4.1, access rights). */
+/* Is it in 64-bit mode (CS.L; EFER.LMA goes with it)? */
+bool vmx_guest_is_64bit(void);
 unsigned int vmx_guest_cpl(void);
 
 /*
@@ -24,6 +26,7 @@ void vmx_guest_skip(void);
 /* A fault of the instruction that exited; it is not skipped. */
 void vmx_guest_ud(void);
 void vmx_guest_gp(void);
+void vmx_guest_pf(u32 error); /* CR2 is set already */
 
 /*
  * Before an entry: give the guest the NMI and #MC that root has taken, or see

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "fail.h"
@@ -44,6 +45,32 @@ static const struct ept_ops ops = {
 	.alloc = small_alloc,
 	.free = small_free,
 };
+
+struct vmx_mtrrs *vmx_home_mtrrs(const struct mtrr_state *m)
+{
+	u32 n = 0, vars = mtrr_vars(m);
+	struct vmx_mtrrs *t;
+
+	t = kzalloc(struct_size(t, regs, 1 + MTRR_FIXED_REGS + 2 * vars),
+		    GFP_KERNEL);
+	if (!t)
+		return NULL;
+	if (!m->cap) /* not even the default type is a register then */
+		return t;
+	t->regs[n++] = (struct vmx_mtrr){ MSR_MTRR_DEF_TYPE, m->def_type };
+	if (m->cap & MTRR_CAP_FIXED)
+		for (u32 i = 0; i < MTRR_FIXED_REGS; i++)
+			t->regs[n++] = (struct vmx_mtrr){ mtrr_fixed_msr(i),
+							  m->fixed[i] };
+	for (u32 i = 0; i < vars; i++) {
+		t->regs[n++] = (struct vmx_mtrr){ MSR_MTRR_PHYS_BASE(i),
+						  m->var[i].base };
+		t->regs[n++] = (struct vmx_mtrr){ MSR_MTRR_PHYS_MASK(i),
+						  m->var[i].mask };
+	}
+	t->count = n;
+	return t;
+}
 
 int vmx_home_make(const struct vmx_facts *f, struct ept **home, char *why)
 {

@@ -3,6 +3,8 @@
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/perf_event.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
@@ -10,6 +12,7 @@
 #include "../compat.h"
 #include "call.h"
 #include "cpu.h"
+#include "exit.h"
 #include "fail.h"
 #include "launch.h"
 #include "root_asm.h"
@@ -60,11 +63,9 @@ static const char *fill_vmcs(struct vmx_cpu *c, const struct vmx_common *common)
 		return "writing the host state";
 	if (vmx_guest_state_write(c))
 		return "writing the guest state";
-	/* What a previous user of EPT and VPIDs may have left behind */
+	/* What a previous user of EPT may have left behind */
 	if (vmx_invept(INVEPT_ALL, 0))
 		return "INVEPT";
-	if (vmx_invvpid(INVVPID_ALL, 0, 0))
-		return "INVVPID";
 	return NULL;
 }
 
@@ -96,10 +97,22 @@ int vmx_cpu_launch(struct vmx_cpu *c, const struct vmx_common *common,
 	*step = "CR4.VMXE is set: another hypervisor is there";
 	if (error)
 		return error;
+	/* It may have been in before a suspend. */
+	c->attention = 0;
+	c->nmi_pending = 0;
+	c->mc_pending = 0;
+	c->timer_on = 0;
+	c->leaving = 0;
+	c->trapped = 0;
+	c->left_for = VMX_DONE;
+	c->nmi_held = 0;
+	memset(&c->report, 0, sizeof(c->report));
 	c->linux_gs_base = vmx_rdmsr(MSR_GS_BASE);
 	c->linux_gdt = (u64)get_cpu_gdt_rw(c->cpu);
 	c->cr4_allowed = common->cr4_allowed;
 	c->can_wait_for_sipi = common->can_wait_for_sipi;
+	c->below = boot_cpu_has(X86_FEATURE_HYPERVISOR);
+	c->mtrrs = common->mtrrs;
 	error = -EIO;
 	*step = load_vmcs(c, common);
 	if (*step)

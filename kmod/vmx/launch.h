@@ -9,6 +9,7 @@
 
 struct vmx_cpu;
 struct vmx_controls;
+struct vmx_mtrrs;
 
 /* What is the same for all CPUs. */
 struct vmx_common {
@@ -18,7 +19,7 @@ struct vmx_common {
 	u64 msr_bitmap;		/* physical */
 	u64 cr4_allowed;
 	bool can_wait_for_sipi;
-	bool vmfunc;
+	const struct vmx_mtrrs *mtrrs;
 };
 
 /**

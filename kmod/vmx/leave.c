@@ -20,8 +20,10 @@
 #include "vmx_insn.h"
 
 /* What the last entry overwrites, and what comes after VMXOFF. */
-static void remember_guest(struct vmx_native *n)
+static void remember_guest(struct vmx_cpu *c)
 {
+	struct vmx_native *n = &c->native;
+
 	n->fs_base = vmcs_read(VMCS_GUEST_FS_BASE);
 	n->gs_base = vmcs_read(VMCS_GUEST_GS_BASE);
 	n->rip = vmcs_read(VMCS_GUEST_RIP);
@@ -29,8 +31,9 @@ static void remember_guest(struct vmx_native *n)
 	n->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 	n->rsp = vmcs_read(VMCS_GUEST_RSP);
 	n->ss = vmcs_read(VMCS_GUEST_SS);
-	n->nmi_blocked = !!(vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
-			    BLOCKED_BY_NMI);
+	n->nmi_blocked = !c->nmi_held &&
+			 (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
+			  BLOCKED_BY_NMI);
 }
 
 static void copy_field(u64 to, u64 from)
@@ -62,7 +65,7 @@ void vmx_leave(struct vmx_cpu *c, enum vmx_verdict why)
 {
 	vmx_shield_down(c);
 	c->left_for = why;
-	remember_guest(&c->native);
+	remember_guest(c);
 	host_becomes_linux(c);
 	vmcs_write(VMCS_ENTRY_EVENT, 0);
 	vmcs_write(VMCS_GUEST_RFLAGS, 0); /* bit 1 must be set */

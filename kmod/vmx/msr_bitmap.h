@@ -14,14 +14,8 @@ static inline bool vmx_msr_is_vmx(u32 msr)
 	return msr >= 0x480 && msr <= 0x4ff;
 }
 
-/* SDM 12.11: what the memory types in our EPT come from. */
-static inline bool vmx_msr_is_mtrr(u32 msr)
-{
-	return (msr >= 0x200 && msr < 0x200 + 2 * 255) || msr == 0x250 ||
-	       msr == 0x258 || msr == 0x259 || (msr >= 0x268 && msr <= 0x26f) ||
-	       msr == 0x2ff;
-}
+struct vmx_mtrrs;
 
-void vmx_msr_bitmap_fill(u8 *page);
+void vmx_msr_bitmap_fill(u8 *page, const struct vmx_mtrrs *mtrrs);
 
 #endif

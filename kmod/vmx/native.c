@@ -109,6 +109,8 @@ struct vmx_native *vmx_native_land(struct vmx_cpu *c)
 	u64 cr4 = vmcs_read(VMCS_GUEST_CR4);
 	u64 dr7 = vmcs_read(VMCS_GUEST_DR7);
 	u64 debugctl = vmcs_read(VMCS_GUEST_DEBUGCTL);
+	u64 lbr = vmcs_read(VMCS_ENTRY) & ENTRY_LOAD_LBR_CTL ?
+		  vmcs_read(VMCS_GUEST_LBR_CTL) : 0;
 	u64 *frame = (u64 *)(c->regs + 1) + 1;
 
 	restore_tables(c);
@@ -119,6 +121,8 @@ struct vmx_native *vmx_native_land(struct vmx_cpu *c)
 	native_set_debugreg(7, dr7);
 	if (debugctl) /* exits have cleared it */
 		vmx_wrmsr(MSR_IA32_DEBUGCTLMSR, debugctl);
+	if (lbr)
+		vmx_wrmsr(MSR_ARCH_LBR_CTL, lbr);
 	c->state = c->left_for == VMX_LEAVE ? VMX_CPU_OFF : VMX_CPU_LEFT;
 
 	if (c->left_for == VMX_DEAD)
@@ -137,7 +141,7 @@ struct vmx_native *vmx_native_land(struct vmx_cpu *c)
 	c->mc_pending = 0;
 	c->nmi_pending = 0;
 
-	if (n->nmi_blocked) {
+	if (n->nmi_blocked && !(n->cs & 3)) {
 		/* For POPF and RET; kernel code has no red zone. */
 		((u64 *)n->rsp)[-1] = n->rip;
 		((u64 *)n->rsp)[-2] = n->rflags;

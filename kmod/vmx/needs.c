@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * needs.c - what a CPU must have and be like for the root
  */
@@ -21,10 +21,6 @@ static const char *const texts[] = {
 	[NEED_INVEPT] = "EPT: no INVEPT",
 	[NEED_INVEPT_SINGLE] = "EPT: no INVEPT of a single context",
 	[NEED_INVEPT_ALL] = "EPT: no INVEPT of all contexts",
-	[NEED_VPID] = "VMX: no VPID",
-	[NEED_INVVPID] = "VPID: no INVVPID",
-	[NEED_INVVPID_SINGLE] = "VPID: no INVVPID of a single context",
-	[NEED_INVVPID_ALL] = "VPID: no INVVPID of all contexts",
 	[NEED_VMFUNC] = "VMX: no VM functions",
 	[NEED_EPTP_SWITCHING] = "VMX: no EPTP switching",
 	[NEED_UNRESTRICTED] = "VMX: no unrestricted guest",
@@ -94,19 +90,6 @@ static u64 missing_ept(const struct vmx_caps *c)
 	return missing;
 }
 
-static u64 missing_vpid(const struct vmx_caps *c)
-{
-	u64 cap = c->ept_vpid, missing = 0;
-
-	if (!(cap & VPID_CAP_INVVPID))
-		return NEED(INVVPID);
-	if (!(cap & VPID_CAP_INVVPID_SINGLE))
-		missing |= NEED(INVVPID_SINGLE);
-	if (!(cap & VPID_CAP_INVVPID_ALL))
-		missing |= NEED(INVVPID_ALL);
-	return missing;
-}
-
 /* What hangs on secondary controls and is told in other MSRs */
 static u64 missing_secondary(const struct vmx_caps *c)
 {
@@ -114,8 +97,6 @@ static u64 missing_secondary(const struct vmx_caps *c)
 
 	if (may & PROC2_EPT)
 		missing |= missing_ept(c);
-	if (may & PROC2_VPID)
-		missing |= missing_vpid(c);
 	if ((may & PROC2_VMFUNC) && !(c->vmfunc & VMFUNC_EPTP_SWITCHING))
 		missing |= NEED(EPTP_SWITCHING);
 	/*
@@ -171,6 +152,56 @@ u64 vmx_missing(const struct vmx_caps *c, const struct vmx_now *now)
 	if (c->basic & BASIC_32BIT_ADDRESSES)
 		missing |= NEED(VMCS_ADDRESS);
 	return missing | vmx_controls_missing(c) | missing_secondary(c);
+}
+
+static const char *const unfit_texts[] = {
+	[UNFIT_VENDOR] = "views need VT-x, which only Intel's CPUs have",
+	[UNFIT_XEN_PV] = "Linux runs under Xen, paravirtualized",
+	[UNFIT_PTI] =
+		"page-table isolation is on: needs pti=off, or a CPU without Meltdown",
+	[UNFIT_CALL_DEPTH] =
+		"call depth tracking is on: needs retbleed=auto, without stuffing",
+};
+
+static_assert(ARRAY_SIZE(unfit_texts) == VMX_UNFITS, "one for each");
+
+const char *vmx_unfit_text(enum vmx_unfit unfit)
+{
+	return unfit < VMX_UNFITS ? unfit_texts[unfit] : NULL;
+}
+
+/* Those two licensed VT-x with the rest; AMD's SVM is something else. */
+static bool vendor_has_vmx(const struct vmx_reader *r, void *ctx)
+{
+	static const char names[][13] = {
+		"GenuineIntel", "CentaurHauls", "  Shanghai  ",
+	};
+	u32 regs[4], name[3];
+
+	r->cpuid(ctx, 0, 0, regs);
+	name[0] = regs[1];
+	name[1] = regs[3];
+	name[2] = regs[2];
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		if (!memcmp(name, names[i], sizeof(name)))
+			return true;
+	return false;
+}
+
+u64 vmx_unfit(const struct vmx_machine *m, const struct vmx_reader *r,
+	      void *ctx)
+{
+	u64 unfit = 0;
+
+	if (!vendor_has_vmx(r, ctx))
+		return BIT_ULL(UNFIT_VENDOR);
+	if (m->xen_pv)
+		unfit |= BIT_ULL(UNFIT_XEN_PV);
+	if (m->pti)
+		unfit |= BIT_ULL(UNFIT_PTI);
+	if (m->call_depth)
+		unfit |= BIT_ULL(UNFIT_CALL_DEPTH);
+	return unfit;
 }
 
 static const char *const note_texts[] = {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * needs.h - what a CPU must have and be like for the root, each with the words
  * in which its lack is told: by insmod for each CPU, and by `skyctl doctor`
@@ -21,7 +21,7 @@ enum vmx_need {
 	NEED_VMCS_TYPE,
 	NEED_VMCS_ADDRESS,
 	NEED_TRUE_CTLS,
-	/* EPT and VPID */
+	/* EPT */
 	NEED_SECONDARY,
 	NEED_EPT,
 	NEED_EPT_WALK4,
@@ -32,10 +32,6 @@ enum vmx_need {
 	NEED_INVEPT,
 	NEED_INVEPT_SINGLE,
 	NEED_INVEPT_ALL,
-	NEED_VPID,
-	NEED_INVVPID,
-	NEED_INVVPID_SINGLE,
-	NEED_INVVPID_ALL,
 	/* views */
 	NEED_VMFUNC,
 	NEED_EPTP_SWITCHING,
@@ -81,6 +77,26 @@ u64 vmx_missing(const struct vmx_caps *c, const struct vmx_now *now);
 
 /* One line for people. NULL beyond VMX_NEEDS. */
 const char *vmx_need_text(enum vmx_need need);
+
+/* What is the machine's and the kernel's to say, and the same for all CPUs */
+enum vmx_unfit {
+	UNFIT_VENDOR,
+	UNFIT_XEN_PV,
+	UNFIT_PTI,
+	UNFIT_CALL_DEPTH,
+	VMX_UNFITS
+};
+
+struct vmx_machine {
+	bool xen_pv;	/* Linux runs in a paravirtualized domain of Xen */
+	bool pti;	/* page-table isolation is on */
+	bool call_depth; /* calls are counted in Linux's per-CPU area */
+};
+
+/* One bit for each enum vmx_unfit; 0 if the root can run. */
+u64 vmx_unfit(const struct vmx_machine *m, const struct vmx_reader *r,
+	      void *ctx);
+const char *vmx_unfit_text(enum vmx_unfit unfit);
 
 /* What works with the root, but not as without it; no reason to refuse. */
 enum vmx_note { NOTE_PT_STOPS, NOTE_LBR_SHOWS_ROOT, VMX_NOTES };

@@ -12,8 +12,11 @@
 
 #include "../compat.h"
 #include "cpu.h"
+#include "left.h"
 #include "power.h"
 #include "this_cpu.h"
+
+bool vmx_going_down;
 
 /* The last CPU, IRQs off; the others have gone by hotplug. */
 static int vmx_suspend(SYSCORE_ARG)
@@ -27,9 +30,12 @@ static void vmx_resume(SYSCORE_ARG)
 	struct vmx_cpu *c = __this_cpu_read(vmx_this_cpu);
 	const char *step;
 
-	if (c && vmx_this_launch(&step))
-		pr_err("CPU %d: %s failed after resume; reload the module to use views again\n",
-		       c->cpu, step);
+	if (c && vmx_this_launch(&step)) {
+		pr_err("CPU %d: %s failed after resume\n", c->cpu, step);
+		if (c->report.kind == VMX_REPORT_NONE)
+			c->report.kind = VMX_REPORT_WAKE;
+		vmx_left_queue();
+	}
 }
 
 static SYSCORE_CONST struct syscore_ops vmx_syscore_ops = {
@@ -51,6 +57,7 @@ static void stop_here(void *unused)
 static int vmx_reboot(struct notifier_block *nb, unsigned long action,
 		      void *data)
 {
+	WRITE_ONCE(vmx_going_down, true);
 	on_each_cpu(stop_here, NULL, 1);
 	return NOTIFY_DONE;
 }
@@ -78,6 +85,9 @@ fault:
 /*
  * There is one place for such a callback. Where kvm_intel came first it has
  * it, and executes VMXOFF just so; it can't come later, as CPUID then says no.
+ * (Since 6.12 it takes it with its first guest, and warns if it is taken. Then,
+ * with KVM loaded and idle, there is none, and a crash kernel runs under root;
+ * see exit_init.c.)
  */
 static bool kvm_is_loaded(void)
 {

@@ -6,6 +6,12 @@
 #ifndef SKYIPC_VMX_POWER_H
 #define SKYIPC_VMX_POWER_H
 
+#include <linux/types.h>
+
+/* Restart, halt or kexec has begun: no CPU goes in any more. */
+extern bool vmx_going_down;
+
+/* Before the first CPU goes in, and after the last is out */
 void vmx_power_register(void);
 void vmx_power_unregister(void);
 

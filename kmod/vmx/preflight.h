@@ -5,19 +5,10 @@
 #ifndef SKYIPC_VMX_PREFLIGHT_H
 #define SKYIPC_VMX_PREFLIGHT_H
 
-#include "caps.h"
-#include "mtrr.h"
-#include "needs.h"
-
-struct vmx_facts {
-	struct vmx_caps caps;
-	struct vmx_now now;
-	struct mtrr_state mtrr;
-	u32 bad_msr;	/* one that should be there and is not */
-};
+#include "facts.h"
 
 /* Of this CPU, with preemption off. */
-void vmx_facts_read(struct vmx_facts *f);
+void vmx_this_facts(struct vmx_facts *f);
 
 /*
  * What CPU @cpu lacks, also compared with @first, another CPU's facts: 0, or

@@ -17,7 +17,8 @@ enum vmx_report_kind {
 	VMX_REPORT_EXIT,	/* an exit root does not know, or a dead guest */
 	VMX_REPORT_TRAP,	/* a fault in root's own code */
 	VMX_REPORT_RESUME,	/* VMRESUME says VMfail */
-	VMX_REPORT_MTRR,	/* no fault: memory types change */
+	VMX_REPORT_MTRR,	/* no fault: memory types have changed */
+	VMX_REPORT_WAKE,	/* it did not go in again */
 };
 
 struct vmx_report {

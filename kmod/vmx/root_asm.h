@@ -24,6 +24,9 @@ int vmx_root_rdmsr(u32 msr, u64 *value);
 int vmx_root_wrmsr(u32 msr, u64 value);
 int vmx_root_xsetbv(u32 index, u64 value);
 
+/* VMCALL with all these registers, which become what the call makes of them */
+void vmx_root_vmcall(struct vmx_regs *r);
+
 /*
  * Become a guest: 0 as the guest. 1 or 2 if VMLAUNCH said VMfailInvalid or
  * VMfailValid; VMX_LAUNCH_REFUSED if it failed later, and VMX has been left.

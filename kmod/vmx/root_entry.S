@@ -99,6 +99,16 @@
 	int3
 .endm
 
+/*
+ * Not RET: objtool leaves this file alone, so nobody would patch what RET jumps
+ * to. IBRS is set where it is needed (shield.h), and the return stack filled.
+ */
+.macro root_ret
+	ANNOTATE_UNRET_SAFE
+	ret
+	int3
+.endm
+
 /* For objtool: reached by an exit or the IDT, never by an indirect branch. */
 .macro not_called
 	ANNOTATE_NOENDBR
@@ -226,7 +236,7 @@ SYM_FUNC_START(vmx_launch_here)
 	popq	%rbp
 	popq	%rbx
 	popfq
-	RET
+	root_ret
 SYM_FUNC_END(vmx_launch_here)
 
 /*
@@ -244,7 +254,7 @@ SYM_INNER_LABEL(vmx_root_rdmsr_insn, SYM_L_GLOBAL)
 	orq	%rdx, %rax
 	movq	%rax, (%rsi)
 	xorl	%eax, %eax
-	RET
+	root_ret
 SYM_FUNC_END(vmx_root_rdmsr)
 
 /* int vmx_root_wrmsr(u32 msr, u64 value) */
@@ -257,7 +267,7 @@ SYM_INNER_LABEL(vmx_root_wrmsr_insn, SYM_L_GLOBAL)
 	not_called
 	wrmsr
 	xorl	%eax, %eax
-	RET
+	root_ret
 SYM_FUNC_END(vmx_root_wrmsr)
 
 /* int vmx_root_xsetbv(u32 index, u64 value) */
@@ -270,14 +280,64 @@ SYM_INNER_LABEL(vmx_root_xsetbv_insn, SYM_L_GLOBAL)
 	not_called
 	xsetbv
 	xorl	%eax, %eax
-	RET
+	root_ret
 SYM_FUNC_END(vmx_root_xsetbv)
+
+/* void vmx_root_vmcall(struct vmx_regs *regs) */
+SYM_FUNC_START(vmx_root_vmcall)
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi
+	movq	VMX_REGS_R15(%rdi), %r15
+	movq	VMX_REGS_R15+8(%rdi), %r14
+	movq	VMX_REGS_R15+16(%rdi), %r13
+	movq	VMX_REGS_R15+24(%rdi), %r12
+	movq	VMX_REGS_R15+32(%rdi), %r11
+	movq	VMX_REGS_R15+40(%rdi), %r10
+	movq	VMX_REGS_R15+48(%rdi), %r9
+	movq	VMX_REGS_R15+56(%rdi), %r8
+	movq	VMX_REGS_RDI+8(%rdi), %rsi
+	movq	VMX_REGS_RDI+16(%rdi), %rbp
+	movq	VMX_REGS_RDI+24(%rdi), %rbx
+	movq	VMX_REGS_RDI+32(%rdi), %rdx
+	movq	VMX_REGS_RDI+40(%rdi), %rcx
+	movq	VMX_REGS_RAX(%rdi), %rax
+	movq	VMX_REGS_RDI(%rdi), %rdi
+	vmcall
+	xchgq	%rdi, (%rsp)
+	movq	%rax, VMX_REGS_RAX(%rdi)
+	movq	%rcx, VMX_REGS_RDI+40(%rdi)
+	movq	%rdx, VMX_REGS_RDI+32(%rdi)
+	movq	%rbx, VMX_REGS_RDI+24(%rdi)
+	movq	%rbp, VMX_REGS_RDI+16(%rdi)
+	movq	%rsi, VMX_REGS_RDI+8(%rdi)
+	popq	VMX_REGS_RDI(%rdi)
+	movq	%r8, VMX_REGS_R15+56(%rdi)
+	movq	%r9, VMX_REGS_R15+48(%rdi)
+	movq	%r10, VMX_REGS_R15+40(%rdi)
+	movq	%r11, VMX_REGS_R15+32(%rdi)
+	movq	%r12, VMX_REGS_R15+24(%rdi)
+	movq	%r13, VMX_REGS_R15+16(%rdi)
+	movq	%r14, VMX_REGS_R15+8(%rdi)
+	movq	%r15, VMX_REGS_R15(%rdi)
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	root_ret
+SYM_FUNC_END(vmx_root_vmcall)
 
 SYM_CODE_START(vmx_root_insn_fault)
 	not_called
 	root_stack
 	movl	$1, %eax
-	RET
+	root_ret
 SYM_CODE_END(vmx_root_insn_fault)
 
 SYM_CODE_START(vmx_root_bug)

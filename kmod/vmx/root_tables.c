@@ -19,17 +19,23 @@
 
 static pgd_t *root_pgd;
 
-int vmx_root_mm_make(void)
+/* Memory that was added meanwhile has got entries of its own, perhaps. */
+void vmx_root_mm_update(void)
 {
 	pgd_t *linux_pgd = __va(read_cr3_pa());
 	unsigned int half = PTRS_PER_PGD / 2;
 
+	memcpy(root_pgd + half, linux_pgd + half, half * sizeof(pgd_t));
+}
+
+int vmx_root_mm_make(void)
+{
 	if (vmx_fails(VMX_FAIL_ROOT_MM))
 		return -ENOMEM;
 	root_pgd = (pgd_t *)get_zeroed_page(GFP_KERNEL);
 	if (!root_pgd)
 		return -ENOMEM;
-	memcpy(root_pgd + half, linux_pgd + half, half * sizeof(pgd_t));
+	vmx_root_mm_update();
 	return 0;
 }
 
@@ -110,7 +116,7 @@ int vmx_root_tables_make(struct vmx_cpu *c)
 	for (int i = 0; i < VMX_ISTS; i++)
 		if (!make_stack(&c->ist[i], IST_STACK_SIZE, node))
 			return -ENOMEM;
-	c->tables = vzalloc_node(sizeof(struct vmx_tables), node);
+	c->tables = vzalloc_node(sizeof(*c->tables), node);
 	if (!c->tables)
 		return -ENOMEM;
 	fill_tables(c->tables, c);

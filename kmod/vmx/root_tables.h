@@ -33,6 +33,7 @@ struct vmx_tables {
  * Return: 0 or -ENOMEM
  */
 int vmx_root_mm_make(void);
+void vmx_root_mm_update(void);
 void vmx_root_mm_free(void);
 u64 vmx_root_cr3(void);
 

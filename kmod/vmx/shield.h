@@ -12,11 +12,13 @@
 
 #include <linux/types.h>
 #include <asm/msr-index.h>
+#include <asm/segment.h>
 
 #include "cpu.h"
 #include "vmx_insn.h"
 
 extern bool vmx_shield_ibrs; /* this kind of processor has it */
+extern bool vmx_shield_verw; /* VERW clears buffers */
 
 static inline void vmx_shield_up(struct vmx_cpu *c)
 {
@@ -25,11 +27,16 @@ static inline void vmx_shield_up(struct vmx_cpu *c)
 	c->spec_ctrl = vmx_rdmsr(MSR_IA32_SPEC_CTRL);
 	if (!(c->spec_ctrl & SPEC_CTRL_IBRS))
 		vmx_wrmsr(MSR_IA32_SPEC_CTRL,
-			      c->spec_ctrl | SPEC_CTRL_IBRS);
+			  c->spec_ctrl | SPEC_CTRL_IBRS);
 }
 
 static inline void vmx_shield_down(struct vmx_cpu *c)
 {
+	static const u16 selector = __KERNEL_DS;
+
+	/* What root had in buffers is not for the guest (MDS and its kin). */
+	if (vmx_shield_verw)
+		asm volatile("verw %0" : : "m" (selector) : "cc");
 	if (vmx_shield_ibrs && !(c->spec_ctrl & SPEC_CTRL_IBRS))
 		vmx_wrmsr(MSR_IA32_SPEC_CTRL, c->spec_ctrl);
 }

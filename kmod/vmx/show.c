@@ -2,7 +2,7 @@
 /*
  * What each CPU does, for debugfs.
  */
-#include <linux/cpu.h>
+#include <linux/cpumask.h>
 #include <linux/seq_file.h>
 
 #include "cpu.h"
@@ -29,7 +29,7 @@ void vmx_show_cpus(struct seq_file *m)
 {
 	int cpu;
 
-	cpus_read_lock();
+	mutex_lock(&vmx_cpus_lock);
 	for_each_online_cpu(cpu) {
 		const struct vmx_cpu *c = per_cpu(vmx_this_cpu, cpu);
 
@@ -45,14 +45,14 @@ void vmx_show_cpus(struct seq_file *m)
 			seq_printf(m, " for %s", vmx_report_what(&c->report));
 		seq_putc(m, '\n');
 	}
-	cpus_read_unlock();
+	mutex_unlock(&vmx_cpus_lock);
 }
 
 void vmx_show_exits(struct seq_file *m)
 {
 	int cpu;
 
-	cpus_read_lock();
+	mutex_lock(&vmx_cpus_lock);
 	for_each_online_cpu(cpu) {
 		const struct vmx_cpu *c = per_cpu(vmx_this_cpu, cpu);
 
@@ -69,5 +69,5 @@ void vmx_show_exits(struct seq_file *m)
 			seq_printf(m, "%d - other %llu\n", cpu,
 				   c->count.exits_other);
 	}
-	cpus_read_unlock();
+	mutex_unlock(&vmx_cpus_lock);
 }

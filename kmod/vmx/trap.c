@@ -20,8 +20,14 @@ static void keep_for_guest(struct vmx_trap *t, struct vmx_cpu *c, u8 *pending)
 {
 	WRITE_ONCE(*pending, 1);
 	WRITE_ONCE(c->attention, 1);
-	if (t->rip >= (u64)vmx_root_resume && t->rip <= (u64)vmx_root_vmresume)
-		t->rip = (u64)vmx_root_resume;
+	if (t->rip < (u64)vmx_root_resume || t->rip > (u64)vmx_root_vmresume)
+		return;
+	t->rip = (u64)vmx_root_resume;
+	/*
+	 * RSP goes up through c->regs there, and the way back is written below
+	 * it: over registers that were popped already, and are needed again.
+	 */
+	t->rsp = (u64)c->regs;
 }
 
 static bool expected(struct vmx_trap *t)

@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * types.h - the few words of the kernel that the pure parts of kmod/vmx use
  *
- * mtrr.c, ept.c, ept_view.c, caps.c, needs.c and controls.c know nothing but
- * numbers. They are compiled unchanged into the module, into programs of user
+ * mtrr.c, ept.c, ept_view.c, caps.c, needs.c, facts.c and controls.c know nothing
+ * but numbers. They are compiled unchanged into the module, into programs of user
  * space and into the unit tests; this file is all that differs.
  */
 #ifndef VMX_TYPES_H

@@ -21,6 +21,8 @@
 #include "call.h"
 #include "controls.h"
 #include "cpu.h"
+#include "exit.h"
+#include "exit_log.h"
 #include "fail.h"
 #include "home.h"
 #include "launch.h"
@@ -28,6 +30,7 @@
 #include "msr_bitmap.h"
 #include "power.h"
 #include "preflight.h"
+#include "report.h"
 #include "root_tables.h"
 #include "shield.h"
 #include "this_cpu.h"
@@ -36,17 +39,21 @@
 
 static DEFINE_MUTEX(lock);	/* starting and stopping */
 static bool on;
+static char why[VMX_WHY_MAX] = "not asked for";	/* it is off */
 static enum cpuhp_state hotplug_state;
-static char *why_not;		/* where vmx_online() says why it failed */
+static bool starting;		/* vmx_online() is to say why it failed */
+bool vmx_somebody_left;		/* on, but not for long */
 
 static struct ept *home;
 static struct vmx_controls controls;
 static struct vmx_facts *facts;
 static void *msr_bitmap;
+static struct vmx_mtrrs *mtrrs;
 static struct vmx_common common;
 
-bool vmx_shield_ibrs;
+bool vmx_shield_ibrs, vmx_shield_verw;
 DEFINE_PER_CPU(struct vmx_cpu *, vmx_this_cpu);
+DEFINE_MUTEX(vmx_cpus_lock);	/* vmx_this_cpu of others */
 
 int vmx_this_launch(const char **step)
 {
@@ -70,38 +77,53 @@ void vmx_this_stop(void)
 /* Hotplug: on the CPU that comes online. */
 static int vmx_online(unsigned int cpu)
 {
-	char why_here[VMX_WHY_MAX], *why = why_not ?: why_here;
+	char why_here[VMX_WHY_MAX], *to = starting ? why : why_here;
 	struct vmx_facts *here = kmalloc(sizeof(*here), GFP_KERNEL);
 	struct vmx_cpu *c = vmx_cpu_alloc(cpu);
 	const char *step = NULL;
 	int error = -ENOMEM;
 
-	snprintf(why, VMX_WHY_MAX, "CPU %u: out of memory", cpu);
+	snprintf(to, VMX_WHY_MAX, "CPU %u: out of memory", cpu);
 	if (!here || !c)
 		goto out;
-	vmx_facts_read(here);
-	error = vmx_facts_check(here, cpu, facts, why);
+	to[0] = '\0';
+	vmx_this_facts(here);
+	/*
+	 * At resume Linux sets the MTRRs of this CPU when all are online
+	 * (mtrr_aps_init()), and home rules until then.
+	 */
+	if (!starting)
+		here->mtrr = facts->mtrr;
+	error = vmx_facts_check(here, cpu, facts, to);
 	if (!error && vmx_fails(VMX_FAIL_AGREE)) {
-		snprintf(why, VMX_WHY_MAX, "CPU %u: fault injection", cpu);
+		snprintf(to, VMX_WHY_MAX, "CPU %u: fault injection", cpu);
 		error = -EOPNOTSUPP;
 	}
 	if (error)
 		goto out;
+	vmx_root_mm_update();
+	mutex_lock(&vmx_cpus_lock);
 	per_cpu(vmx_this_cpu, cpu) = c;
 	local_irq_disable();
-	error = vmx_this_launch(&step);
-	local_irq_enable();
-	if (error) {
-		per_cpu(vmx_this_cpu, cpu) = NULL;
-		snprintf(why, VMX_WHY_MAX, "CPU %u: %s failed (%u)", cpu, step,
-			 c->report.code);
+	if (READ_ONCE(vmx_going_down)) {
+		error = -ESHUTDOWN;
+		step = "the machine is going down: launch";
+	} else {
+		error = vmx_this_launch(&step);
 	}
+	if (error)
+		per_cpu(vmx_this_cpu, cpu) = NULL;
+	local_irq_enable();
+	mutex_unlock(&vmx_cpus_lock);
+	if (error)
+		snprintf(to, VMX_WHY_MAX, "CPU %u: %s failed (%u)", cpu, step,
+			 c->report.code);
 out:
 	if (error) {
 		vmx_cpu_free(c);
-		if (!why_not)
+		if (!starting)
 			pr_err("%s; it cannot come online while views are on\n",
-			       why);
+			       to);
 	}
 	kfree(here);
 	return error;
@@ -112,15 +134,19 @@ static int vmx_offline(unsigned int cpu)
 {
 	struct vmx_cpu *c = per_cpu(vmx_this_cpu, cpu);
 
+	mutex_lock(&vmx_cpus_lock);
 	local_irq_disable();
 	vmx_this_stop();
 	per_cpu(vmx_this_cpu, cpu) = NULL;
 	local_irq_enable();
+	if (c)
+		vmx_exit_log_drain(c);
+	mutex_unlock(&vmx_cpus_lock);
 	vmx_cpu_free(c);
 	return 0;
 }
 
-static int make_shared(char *why)
+static int make_shared(void)
 {
 	int error;
 
@@ -141,12 +167,14 @@ static int make_shared(char *why)
 		return error;
 	if (!vmx_fails(VMX_FAIL_MSR_BITMAP))
 		msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL);
-	if (!msr_bitmap)
+	mtrrs = vmx_home_mtrrs(&facts->mtrr);
+	if (!msr_bitmap || !mtrrs)
 		return -ENOMEM;
-	vmx_msr_bitmap_fill(msr_bitmap);
+	vmx_msr_bitmap_fill(msr_bitmap, mtrrs);
 
 	vmx_call_key = get_random_u64() | 1;
 	vmx_shield_ibrs = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
+	vmx_shield_verw = boot_cpu_has(X86_FEATURE_MD_CLEAR);
 	common = (struct vmx_common){
 		.controls = &controls,
 		.revision = facts->caps.basic & BASIC_REVISION,
@@ -154,12 +182,15 @@ static int make_shared(char *why)
 		.msr_bitmap = __pa(msr_bitmap),
 		.cr4_allowed = facts->caps.cr4_fixed1,
 		.can_wait_for_sipi = facts->caps.misc & MISC_ACTIVITY_SIPI,
+		.mtrrs = mtrrs,
 	};
 	return 0;
 }
 
 static void free_shared(void)
 {
+	kfree(mtrrs);
+	mtrrs = NULL;
 	free_page((unsigned long)msr_bitmap);
 	msr_bitmap = NULL;
 	vmx_root_mm_free();
@@ -169,61 +200,98 @@ static void free_shared(void)
 	facts = NULL;
 }
 
-static int start(char *why)
+static int start(void)
 {
 	int error;
 
-	strscpy(why, "out of memory", VMX_WHY_MAX);
-	error = make_shared(why);
+	why[0] = '\0';
+	if (vmx_going_down) {
+		strscpy(why, "the machine is going down", sizeof(why));
+		return -ESHUTDOWN;
+	}
+	error = make_shared();
 	if (error)
 		goto shared;
-	why_not = why;
+	vmx_power_register();
+	starting = true;
 	error = vmx_fails(VMX_FAIL_HOTPLUG) ? -ENOMEM :
 		cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "skyipc/vmx:online",
 				  vmx_online, vmx_offline);
-	why_not = NULL;
+	starting = false;
 	if (error < 0)
-		goto shared;
+		goto power;
 	hotplug_state = error;
-	vmx_power_register();
-	on = true;
+	WRITE_ONCE(vmx_somebody_left, false);
+	WRITE_ONCE(on, true);
 	return 0;
+power:
+	vmx_power_unregister();
 shared:
 	free_shared();
+	if (!why[0] && error == -ENOMEM)
+		strscpy(why, "out of memory", sizeof(why));
+	else if (!why[0])
+		snprintf(why, sizeof(why), "error %d", -error);
 	return error;
 }
 
-static void stop(void)
+static void stop(const char *reason)
 {
-	vmx_power_unregister();
+	strscpy(why, reason, sizeof(why));
+	WRITE_ONCE(on, false);
 	cpuhp_remove_state(hotplug_state);
+	vmx_power_unregister();
 	free_shared();
-	on = false;
 }
 
-/* Memory types have changed: each CPU that wrote them has left already. */
-static void again(struct work_struct *unused)
+/*
+ * Who has left, and for good? Where it is only that memory types have changed
+ * all are to start anew. @reason: VMX_WHY_MAX bytes
+ */
+static bool left_for_good(char *reason)
 {
-	char why[VMX_WHY_MAX];
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct vmx_cpu *c = per_cpu(vmx_this_cpu, cpu);
+
+		if (!c || c->state == VMX_CPU_ON || c->left_for == VMX_AGAIN)
+			continue;
+		snprintf(reason, VMX_WHY_MAX, "CPU %d has left VMX: %s", cpu,
+			 vmx_report_what(&c->report));
+		return true;
+	}
+	strscpy(reason, "starting anew", VMX_WHY_MAX);
+	return false;
+}
+
+/* One CPU without the others is of no use. */
+static void somebody_left(struct work_struct *unused)
+{
+	char reason[VMX_WHY_MAX];
+	bool over;
 
 	mutex_lock(&lock);
 	if (on) {
-		stop();
-		if (start(why))
+		mutex_lock(&vmx_cpus_lock);
+		over = left_for_good(reason);
+		mutex_unlock(&vmx_cpus_lock);
+		stop(reason);
+		if (over || start())
 			pr_err("views are off: %s\n", why);
 	}
 	mutex_unlock(&lock);
 }
 
-DECLARE_WORK(vmx_again_work, again);
+DECLARE_WORK(vmx_left_work, somebody_left);
 
-int vmx_start(char *why)
+int vmx_start(void)
 {
 	int error = 0;
 
 	mutex_lock(&lock);
 	if (!on)
-		error = start(why);
+		error = start();
 	mutex_unlock(&lock);
 	return error;
 }
@@ -232,15 +300,26 @@ void vmx_stop(void)
 {
 	mutex_lock(&lock);
 	if (on)
-		stop();
+		stop("turned off");
 	mutex_unlock(&lock);
 	/* Nobody queues it any more, and what is queued finds views off. */
-	cancel_work_sync(&vmx_again_work);
+	cancel_work_sync(&vmx_left_work);
 }
 
 bool vmx_is_on(void)
 {
-	return READ_ONCE(on);
+	return READ_ONCE(on) && !READ_ONCE(vmx_somebody_left);
+}
+
+bool vmx_why(char *text)
+{
+	bool is_on;
+
+	mutex_lock(&lock);
+	is_on = vmx_is_on();
+	strscpy(text, on && !is_on ? "a CPU has left VMX" : why, VMX_WHY_MAX);
+	mutex_unlock(&lock);
+	return is_on;
 }
 
 /* On one CPU throughout: the caller may be moved between the two otherwise. */

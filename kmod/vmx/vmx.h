@@ -15,20 +15,24 @@ struct seq_file;
 
 /**
  * vmx_start() - make this machine a guest
- * @why: on failure, which CPU and which check, as one line for people;
- *	VMX_WHY_MAX bytes
  *
  * All online CPUs, and those that come online later. May sleep; from any
  * process context. Concurrent calls wait for each other.
  *
  * Return: 0, also if it was on; -EOPNOTSUPP if the machine lacks something,
- * -EBUSY if another hypervisor is there, -ENOMEM, -EIO; then nothing is
- * changed.
+ * -EBUSY if another hypervisor is there, -ENOMEM, -EIO, -ESHUTDOWN; then nothing
+ * is changed, and vmx_why() says which CPU and which check.
  */
-int vmx_start(char *why);
+int vmx_start(void);
 
 /* Back to native mode with all state as it is. May sleep. */
 void vmx_stop(void);
+
+/*
+ * Is it on? If not, why, one line for people, empty otherwise; also when it
+ * went off by itself. @text: VMX_WHY_MAX bytes. May sleep.
+ */
+bool vmx_why(char *text);
 
 bool vmx_is_on(void);
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * vmx_arch.h - VMX as the manual numbers it: MSRs, controls, capabilities, exit
  * reasons, EPT. The fields of a VMCS are in vmcs.h.
@@ -16,6 +16,7 @@
 
 #define CPUID_1_ECX_VMX BIT(5)
 #define CPUID_1_ECX_SMX BIT(6)
+#define CPUID_1_EDX_MTRR BIT(12)
 #define CPUID_7_EBX_INVPCID BIT(10)
 #define CPUID_7_EBX_PT BIT(25)
 #define CPUID_7_ECX_WAITPKG BIT(5)
@@ -43,6 +44,7 @@
 
 /* ---- MSRs (volume 4) --------------------------------------------------- */
 
+#define VMX_MSR_BIOS_UPDT_TRIG 0x79u
 #define VMX_MSR_FEATURE_CONTROL 0x03au
 #define VMX_MSR_BASIC 0x480u
 #define VMX_MSR_PINBASED_CTLS 0x481u
@@ -370,13 +372,9 @@ enum vmx_exit_reason {
 #define EPTP_WALK5 0x20u
 #define EPTP_AD BIT(6)
 
-/* INVEPT and INVVPID types (volume 3, 31.3) */
+/* INVEPT types (volume 3, 31.3) */
 #define INVEPT_SINGLE 1u
 #define INVEPT_ALL 2u
-#define INVVPID_ADDRESS 0u
-#define INVVPID_SINGLE 1u
-#define INVVPID_ALL 2u
-#define INVVPID_SINGLE_NONGLOBAL 3u
 
 /* ---- segments, as a VMCS holds them (25.4.1) --------------------------- */
 

@@ -7,6 +7,7 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <asm/asm.h>
 
 #include "vmcs.h"
 
@@ -24,7 +25,13 @@
 
 static __always_inline bool vmx_on(u64 region)
 {
-	return VMX_FAILS("vmxon %1", "m" (region));
+	asm goto("1: vmxon %0\n"
+		 "jbe %l[failed]\n"
+		 _ASM_EXTABLE(1b, %l[failed])
+		 : : "m" (region) : "cc", "memory" : failed);
+	return false;
+failed: /* also where it faults, as CR0, CR4 or FEATURE_CONTROL forbid it */
+	return true;
 }
 
 static __always_inline bool vmx_off(void)
@@ -76,19 +83,12 @@ static __always_inline u64 vmcs_read(u64 field)
 	return value;
 }
 
-/* SDM 31.3, INVEPT and INVVPID: root only, a guest gets #UD */
+/* SDM 31.3: root only, a guest gets #UD */
 static __always_inline bool vmx_invept(u64 type, u64 eptp)
 {
 	struct { u64 eptp, zero; } d = { eptp, 0 };
 
 	return VMX_FAILS("invept %1, %2", "m" (d), "r" (type));
-}
-
-static __always_inline bool vmx_invvpid(u64 type, u16 vpid, u64 address)
-{
-	struct { u64 vpid, address; } d = { vpid, address };
-
-	return VMX_FAILS("invvpid %1, %2", "m" (d), "r" (type));
 }
 
 #endif
