@@ -1,45 +1,60 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# root_test.sh KERNEL: build skyipc.ko and skyipc_test.ko for it, without a
-# warning, and run root.list in a guest with VMX. Exits 77 if the kernel or the
-# emulator cannot be had.
+# root_test.sh KERNEL...: root.list on each kernel, and blackbox.list on the
+# first; each in a guest of its own with VMX, as many at a time as there are
+# CPUs, for the emulator uses one. Exits 77 if what that takes cannot be had.
 set -u
-kernel=$1
-top=$(cd "$(dirname "$0")/../.." && pwd)
-cd "$top" || exit 1
+cd "$(dirname "$0")/../.." || exit 1
 out=$(cd "${SKY_OUT:-build}" && pwd) || exit 1
-vm=$out/vm/$kernel
-log=$vm/log
+vm=selftests/vm
 
-kdir=$(selftests/vm/kernels path "$kernel" kdir) || exit $?
-mkdir -p "$vm" || exit 1
-
-# module NAME COMMAND...: it builds, and says nothing of our files
-module()
+# The guests of one line each: KERNEL LIST
+one()
 {
-	name=$1
-	shift
-	if ! "$@" >"$log" 2>&1 || grep -qE 'warning: .*(objtool|kmod/)|kmod/.*(warning|error):' "$log"; then
-		echo "not ok 1 - $name builds for $kernel without a warning"
-		sed 's/^/# /' "$log"
-		exit 1
-	fi
+	kernel=$1 list=$2
+	log=$tmp/$kernel-$list
+	# Bochs delivers a single step after SYSCALL has masked TF; the kernel
+	# warns of that, without us, once.
+	allow=--allow='^$'
+	[ "$list" = blackbox ] && allow='--allow=WARNING: .* exc_debug\+'
+	$vm/with-skyipc --lane vtx --kernel "$kernel" --list "$vm/$list.list" \
+		"$allow" \
+		--module msr --module kvm --module kvm_intel \
+		--add $vm/guest/blackbox:/lab/bin/blackbox \
+		--add "$out/vm/blackbox:/lab/blackbox" >"$log" 2>&1
+	echo $? >"$log.status"
 }
 
-module skyipc.ko make modules O="$vm" KDIR="$kdir" KBUILD_ARGS=W=1
-rm -rf "$vm/test"
-cp -r selftests/vm/kmod "$vm/test"
-module skyipc_test.ko make -C "$kdir" M="$vm/test" W=1 modules
+if [ "${1:-}" = --one ]; then
+	tmp=$4
+	one "$2" "$3"
+	exit
+fi
 
-set --
-for t in "$out"/selftests/vm/tests/root_*; do
-	case $t in
-	*.o | *.d) ;;
-	*) set -- "$@" --add "$t:/lab/$(basename "$t")" ;;
-	esac
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "$out/vm"
+$vm/blackbox "$out/vm/blackbox" || exit $?
+# The longest first
+jobs="$1 blackbox"
+for kernel; do
+	jobs="$jobs
+$kernel root"
 done
-exec selftests/vm/run --lane vtx --kernel "$kernel" --timeout 3600 \
-	--add "$vm/modules/kmod/skyipc.ko:/lib/skyipc/skyipc.ko" \
-	--add "$vm/test/skyipc_test.ko:/lib/skyipc/skyipc_test.ko" \
-	"$@" --list selftests/vm/root.list
+echo "$jobs" | sed "s|\$| $tmp|" | xargs -P "$(nproc)" -L 1 "$0" --one
+
+worst=0
+while read -r kernel list; do
+	log=$tmp/$kernel-$list
+	status=$(cat "$log.status") || status=1
+	sed -E "s/^((not )?ok [0-9]+ - )/\1$kernel: /; /^1\.\.[0-9]/d" "$log"
+	case $status in
+	0) ;;
+	77) echo "ok 0 - $kernel $list # skip $(tail -n 1 "$log")" ;;
+	*) worst=1 ;;
+	esac
+done <<EOF
+$jobs
+EOF
+exit $worst

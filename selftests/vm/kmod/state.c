@@ -64,14 +64,24 @@ static void show_msrs(struct seq_file *m)
 
 static void show_control(struct seq_file *m)
 {
-	unsigned long dr7;
+	unsigned long dr; /* and CR8 */
 
 	/* TS and the like don't change under us; CR3 is ours. */
 	seq_printf(m, "CR0 %lx\n", read_cr0());
 	seq_printf(m, "CR3 %lx\n", __read_cr3() & PAGE_MASK);
 	seq_printf(m, "CR4 %lx\n", __read_cr4());
-	get_debugreg(dr7, 7);
-	seq_printf(m, "DR7 %lx\n", dr7);
+	asm volatile("mov %%cr8, %0" : "=r" (dr));
+	seq_printf(m, "CR8 %lx\n", dr);
+	get_debugreg(dr, 0);
+	seq_printf(m, "DR0 %lx\n", dr);
+	get_debugreg(dr, 1);
+	seq_printf(m, "DR1 %lx\n", dr);
+	get_debugreg(dr, 2);
+	seq_printf(m, "DR2 %lx\n", dr);
+	get_debugreg(dr, 3);
+	seq_printf(m, "DR3 %lx\n", dr);
+	get_debugreg(dr, 7);
+	seq_printf(m, "DR7 %lx\n", dr);
 	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		seq_printf(m, "XCR0 %llx\n", xgetbv(0));
 }
@@ -93,6 +103,35 @@ static void show_selector(struct seq_file *m, const char *name, u16 selector)
 	seq_printf(m, "%s %x %x %x\n", name, selector, rights, limit);
 }
 
+/* All there are: home must not change them. */
+static void show_mtrrs(struct seq_file *m)
+{
+	static const u16 fixed[] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+				     0x26b, 0x26c, 0x26d, 0x26e, 0x26f };
+	u64 cap, value;
+
+	if (rdmsrl_safe(0xfe, &cap))
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (!rdmsrl_safe(fixed[i], &value))
+			seq_printf(m, "MTRR.%x %llx\n", fixed[i], value);
+	for (u32 msr = 0x200; msr < 0x200 + 2 * (cap & 0xff); msr++)
+		if (!rdmsrl_safe(msr, &value))
+			seq_printf(m, "MTRR.%x %llx\n", msr, value);
+}
+
+/* What the GDT in memory says; the hidden part can only be tried. */
+static void show_base(struct seq_file *m, const char *name, u16 selector)
+{
+	const struct desc_struct *gdt = get_cpu_gdt_ro(smp_processor_id());
+	const struct ldttss_desc *d = (const void *)&gdt[selector >> 3];
+
+	if (selector >> 3)
+		seq_printf(m, "%s.base %llx\n", name, d->base0 |
+			   d->base1 << 16 | (u64)d->base2 << 24 |
+			   (u64)d->base3 << 32);
+}
+
 static void show_tables(struct seq_file *m)
 {
 	struct desc_ptr gdt, idt;
@@ -112,6 +151,8 @@ static void show_tables(struct seq_file *m)
 	store_ldt(ldt);
 	show_selector(m, "TR", tr);
 	show_selector(m, "LDTR", ldt);
+	show_base(m, "TR", tr);
+	show_base(m, "LDTR", ldt);
 }
 
 static void show_cpuid(struct seq_file *m)
@@ -136,6 +177,7 @@ void test_state_show(struct seq_file *m)
 	show_control(m);
 	show_tables(m);
 	show_msrs(m);
+	show_mtrrs(m);
 	show_cpuid(m);
 	preempt_enable();
 }

@@ -86,12 +86,12 @@ def version():
 class Bochs(process.Emulator):
     """A machine: new, or restored from the folder STATE."""
 
-    def __init__(self, folder, layout, cpus, rom, restore=False):
+    def __init__(self, folder, layout, cpu, cpus, rom, restore=False):
         for path, package in ((BIOS, 'bochsbios'), (VGABIOS, 'vgabios')):
             if not os.path.exists(path):
                 raise Missing(f'{path} is missing: install {package}')
         config = CONFIG.format(memory=layout.total, bios=BIOS, vgabios=VGABIOS,
-                               rom=ROM_ADDRESS, cpus=cpus, model=MODEL,
+                               rom=ROM_ADDRESS, cpus=cpus, model=cpu,
                                ips=IPS, time0=TIME0)
         with open(os.path.join(folder, 'rom.bin'), 'wb') as f:
             f.write(rom)

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from . import LabError, Missing, cache, cpio, guest, kernel, modules
+from . import LabError, Missing, bochs, cache, cpio, guest, kernel, modules
 from . import protocol, qemu, snapshot
 from .archive import say
 from .dmesg import Log
@@ -35,6 +35,9 @@ def options(args):
     p.add_argument('--kernel', default='6.1', metavar='VERSION',
                    help='6.1, 6.12, or a full version')
     p.add_argument('--cpus', type=int, default=2, metavar='N')
+    p.add_argument('--cpu', metavar='MODEL',
+                   help='as the emulator calls it: Skylake-Client in tcg, '
+                   'broadwell_ult in vtx, the host in kvm, if not said')
     p.add_argument('--memory', type=int, metavar='MB',
                    help='256 in vtx, 512 otherwise')
     p.add_argument('--numa', type=int, default=0, metavar='N',
@@ -75,6 +78,8 @@ def options(args):
         p.error("Bochs has a debugger of its own: see selftests/vm/README.md")
     if o.lane == 'vtx' and o.cpus > 8:
         p.error('--cpus: at most 8 in Bochs')
+    o.cpu = o.cpu or {'tcg': 'Skylake-Client', 'vtx': bochs.MODEL,
+                      'kvm': 'host'}[o.lane]
     if o.memory is None:
         o.memory = 256 if o.lane == 'vtx' else 512
     return o
@@ -117,12 +122,12 @@ def machine(o, kern, out, scratch, mailbox):
     """The emulator of a lane, started."""
     layout = guest.Layout(o.memory, len(mailbox))
     if o.lane == 'vtx':
-        return snapshot.Snapshot(kern, layout, o.cpus, o.append, out,
+        return snapshot.Snapshot(kern, layout, o.cpu, o.cpus, o.append, out,
                                  o.allow).machine(scratch, mailbox)
     unpacked, = kern.good('boot/vmlinux')
     line = ' '.join((guest.COMMAND_LINE, qemu.PARAMETERS, layout.parameters(),
                      o.append))
-    return qemu.Qemu(scratch, o.lane, layout, o.cpus, o.numa, unpacked,
+    return qemu.Qemu(scratch, o.lane, layout, o.cpu, o.cpus, o.numa, unpacked,
                      guest.initramfs(out), line.strip(), mailbox, o.gdb)
 
 

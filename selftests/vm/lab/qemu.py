@@ -14,7 +14,6 @@ LANES = ('tcg', 'kvm')
 # it does not try whether timers tick in time, and is patient with itself.
 PARAMETERS = ('no_timer_check watchdog_thresh=60 '
               'rcupdate.rcu_cpu_stall_timeout=150')
-CPU = {'tcg': 'Skylake-Client', 'kvm': 'host'}
 
 
 def check_kvm():
@@ -58,8 +57,8 @@ class Qemu(process.Emulator):
     """A machine that boots an unpacked kernel (PVH) and finds its mailbox in
     memory from the start."""
 
-    def __init__(self, folder, lane, layout, cpus, nodes, kernel, initramfs,
-                 command_line, mailbox, gdb):
+    def __init__(self, folder, lane, layout, cpu, cpus, nodes, kernel,
+                 initramfs, command_line, mailbox, gdb):
         if lane == 'kvm':
             check_kvm()
         for name, data in (('initramfs', initramfs), ('mailbox', mailbox)):
@@ -70,7 +69,7 @@ class Qemu(process.Emulator):
             process.program('qemu-system-x86_64', 'qemu-system-x86'),
             '-nodefaults', '-no-user-config', '-no-reboot',
             '-display', 'none', '-machine', 'pc', '-accel', accel,
-            '-cpu', CPU[lane], '-smp', str(cpus), '-m', f'{layout.total}M',
+            '-cpu', cpu, '-smp', str(cpus), '-m', f'{layout.total}M',
             '-kernel', kernel, '-initrd', 'initramfs',
             '-append', command_line, '-serial', 'file:serial.txt',
             '-device', f'loader,file=mailbox,addr=0x{MAILBOX:x},'

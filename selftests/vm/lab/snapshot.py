@@ -22,8 +22,8 @@ PARAMETERS = 'pti=off idle=halt cryptomgr.notests'
 class Snapshot:
     """What a saved guest depends on, and where it is."""
 
-    def __init__(self, kernel, layout, cpus, append, out, allow):
-        self.kernel, self.layout = kernel, layout
+    def __init__(self, kernel, layout, cpu, cpus, append, out, allow):
+        self.kernel, self.layout, self.cpu = kernel, layout, cpu
         # A Bochs with one core says eight in one leaf of CPUID and one in
         # another, and Linux complains: so there are two, and one is not used.
         self.cpus = max(cpus, 2)
@@ -34,7 +34,7 @@ class Snapshot:
         self.rom = bochs.rom(guest.built(out, 'bootrom.bin'))
         self.initramfs = guest.initramfs(out)
         key = hashlib.sha256()
-        for part in (FORMAT, bochs.version(), bochs.CONFIG, bochs.MODEL,
+        for part in (FORMAT, bochs.version(), bochs.CONFIG, cpu,
                      bochs.IPS, bochs.TIME0, bochs.msrs(), kernel.version,
                      layout.total, self.cpus, self.command_line):
             key.update(str(part).encode() + b'\0')
@@ -63,7 +63,8 @@ class Snapshot:
         return self.start(scratch, restore=True)
 
     def start(self, scratch, restore):
-        return bochs.Bochs(scratch, self.layout, self.cpus, self.rom, restore)
+        return bochs.Bochs(scratch, self.layout, self.cpu, self.cpus, self.rom,
+                           restore)
 
     def boot(self):
         """Boot and save."""

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -77,6 +78,31 @@ char *read_file(const char *path)
 	return text;
 }
 
+char *read_line(const char *path)
+{
+	char *text = read_file(path);
+
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+bool becomes(const char *path, const char *text)
+{
+	struct timespec start, now;
+	bool is;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		char *is_now = read_line(path);
+
+		is = !strcmp(is_now, text);
+		free(is_now);
+		sched_yield();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (!is && now.tv_sec - start.tv_sec < 10);
+	return is;
+}
+
 int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
@@ -122,6 +148,43 @@ void run_on(int cpu)
 int cpus(void)
 {
 	return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static char *kept[64];
+
+static char *state_of(int cpu)
+{
+	run_on(cpu);
+	return read_file(TEST "state");
+}
+
+void state_keep(void)
+{
+	for (int i = 0; i < cpus(); i++) {
+		free(kept[i]);
+		kept[i] = state_of(i);
+	}
+}
+
+bool state_as_kept(void)
+{
+	bool same = true;
+
+	for (int i = 0; i < cpus(); i++) {
+		char *now = state_of(i), *b = now, *a = kept[i], *lb;
+
+		while (strcmp(a, b) && (lb = strsep(&b, "\n")) && b) {
+			size_t n = strcspn(a, "\n");
+
+			if (strlen(lb) != n || strncmp(a, lb, n)) {
+				note("CPU %d: %.*s -> %s", i, (int)n, a, lb);
+				same = false;
+			}
+			a += n + !!a[n];
+		}
+		free(now);
+	}
+	return same;
 }
 
 unsigned long long exits(const char *reason)

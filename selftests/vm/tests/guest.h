@@ -26,6 +26,10 @@ void give_up(const char *what);
 
 /* All of a file, as a string; the caller frees. Gives up if it is not there. */
 char *read_file(const char *path);
+/* Its first line, likewise, without the newline */
+char *read_line(const char *path);
+/* Is @text its first line within ten seconds? */
+bool becomes(const char *path, const char *text);
 /* 0 or -errno */
 int write_file(const char *path, const char *text);
 
@@ -35,6 +39,13 @@ int unload(const char *name);
 
 void run_on(int cpu);
 int cpus(void);
+
+/*
+ * skyipc_test's state of every CPU: kept, and compared with what was kept.
+ * Lines that differ are told.
+ */
+void state_keep(void);
+bool state_as_kept(void);
 
 /* The sum of all exits, of one reason or (NULL) of any. */
 unsigned long long exits(const char *reason);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program without rights may try: each VMX instruction is #UD, MSRs
- * that are not there fault, CPUID says no VMX, and single-stepping over an
- * instruction that exits is as without root.
+ * What a program without rights may try: each VMX instruction is #UD, CPUID
+ * says no VMX, and stepping over an instruction that exits, or wrapping around
+ * after it, is as without root.
  */
 #include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -21,15 +22,6 @@ static unsigned long long where;
 static void vmcall(void)
 {
 	__asm__ volatile("vmcall" : : "a"(0), "c"(1));
-}
-
-static void vmcall_stop(void)
-{
-	for (unsigned long key = 0; key < 64; key++)
-		__asm__ volatile("vmcall"
-				 :
-				 : "a"(1ul << key), "c"(1)
-				 : "memory");
 }
 
 static void vmfunc_0(void)
@@ -141,7 +133,6 @@ static void instructions(void)
 		int signal;
 	} all[] = {
 		{ "VMCALL", vmcall, SIGILL },
-		{ "VMCALL with a guess", vmcall_stop, SIGILL },
 		{ "VMFUNC slot 0", vmfunc_0, SIGILL },
 		{ "VMFUNC slot 511", vmfunc_511, SIGILL },
 		{ "VMFUNC slot 512", vmfunc_512, SIGILL },
@@ -166,6 +157,27 @@ static void instructions(void)
 		ok(got == all[i].signal, "%s: %s", all[i].name,
 		   got ? strsignal(got) : "no signal");
 	}
+}
+
+/*
+ * CPUID as the last instruction below 4 GB, in 32-bit mode: EIP wraps to 0,
+ * where nothing is. A RIP that does not wrap would be no state for an entry.
+ */
+static void at_the_end(void)
+{
+	char *page = mmap((void *)0xfffff000, 4096,
+			  PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	static const struct {
+		unsigned int offset;
+		unsigned short selector;
+	} __attribute__((packed)) there = { 0xfffffffe, 0x23 };
+
+	if (page == MAP_FAILED)
+		_exit(1);
+	page[0xffe] = 0x0f;
+	page[0xfff] = (char)0xa2;
+	__asm__ volatile("ljmp *%0" : : "m"(there));
 }
 
 /* Step a child from one CPUID to the next: RIP moves by 2 each time. */
@@ -214,6 +226,7 @@ int main(void)
 	unsigned int a, b, c, d;
 
 	single_steps();
+	ok(signal_of(at_the_end) == SIGSEGV, "CPUID at 4 GB, 32 bits");
 	if (load("skyipc.ko", "views=required"))
 		give_up("insmod skyipc.ko views=required");
 	__cpuid(1, a, b, c, d);
@@ -221,6 +234,8 @@ int main(void)
 	ok(c & 1u << 27, "CPUID shows OSXSAVE");
 	instructions();
 	single_steps();
+	ok(signal_of(at_the_end) == SIGSEGV, "CPUID at 4 GB, 32 bits");
+	ok(becomes(VIEWS, "on"), "views are still on");
 	ok(exits("cpuid") > 0, "CPUID exits are counted");
 	ok(exits("vmfunc") >= 4, "VMFUNC exits are counted");
 	ok(!unload("skyipc"), "rmmod");

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Each machine that cannot have views: insmod with views=required says why, in
+# one line, and does not load; without it the module loads, and says the same in
+# sysfs; and `skyctl doctor` says it without the module. Each is a guest of its
+# own, on a CPU that really lacks it.
+set -u
+cd "$(dirname "$0")" || exit 1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+n=0 failed=0
+
+# refuses NAME ERRNO TEXT RUN-OPTIONS...
+refuses()
+{
+	name=$1 error=$2 text=$3
+	shift 3
+	n=$((n + 1))
+	./with-skyipc "$@" --module msr -- ./root_refusal "$error" "$text" \
+		>"$tmp/log" 2>&1
+	case $? in
+	0) echo "ok $n - $name: $text" ;;
+	77) echo "ok $n - $name # skip $(tail -n 1 "$tmp/log")" ;;
+	*)
+		echo "not ok $n - $name: $text"
+		sed 's/^/# /' "$tmp/log"
+		failed=1
+		;;
+	esac
+}
+
+refuses AMD EOPNOTSUPP "views need VT-x, which only Intel's CPUs have" \
+	--lane tcg --cpu EPYC
+refuses 'no VMX' EOPNOTSUPP 'no VMX: this CPU has none, or it is hidden' \
+	--lane tcg --append pti=off
+refuses KPTI EOPNOTSUPP \
+	'page-table isolation is on: needs pti=off, or a CPU without Meltdown' \
+	--lane tcg --append 'mitigations=auto pti=on'
+refuses Penryn EOPNOTSUPP 'VMX: no EPT' --lane vtx --cpu core2_penryn_t9600
+refuses 'Sandy Bridge' EOPNOTSUPP 'EPT: no accessed and dirty flags' \
+	--lane vtx --cpu corei7_sandy_bridge_2600k
+refuses 'VMX in use' EBUSY 'CR4.VMXE is set: somebody uses VMX, KVM perhaps' \
+	--lane vtx --env LACK=vmxe
+echo "1..$n"
+exit $failed
