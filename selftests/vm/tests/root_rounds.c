@@ -29,9 +29,9 @@ static void loads(int rounds)
 	ok(state_as_kept(), "the CPUs are as before");
 	/* Nothing else is going on now, so what is in use can be counted. */
 	leak_begin();
-	if (rounds_of(3 * rounds))
+	if (rounds_of(rounds + rounds / 2))
 		give_up("insmod and rmmod");
-	leak_end(3 * rounds, "insmod and rmmod");
+	leak_end(rounds + rounds / 2, "insmod and rmmod");
 }
 
 /* CPU 1 goes and comes; views stay as they are. */
