@@ -66,9 +66,11 @@ done
 # --no-tree: they are no kernel's. Its parser takes %k0 in an asm for a modulo,
 # and what it says of TRACE_EVENT it says of the kernel's own, too.
 if source=$($kernels source 6.1); then
-	perl "$source/scripts/checkpatch.pl" --strict --no-tree --terse --quiet \
-		--ignore OPEN_ENDED_LINE -f \
-		kmod/*.[ch] kmod/*/*.[chS] selftests/vm/kmod/*.[ch] 2>&1 |
+	# elsewhere, as it leaves a file where it finds a .git
+	set -- "$PWD"/kmod/*.[ch] "$PWD"/kmod/*/*.[chS] \
+		"$PWD"/selftests/vm/kmod/*.[ch]
+	(cd "$tmp" && perl "$source/scripts/checkpatch.pl" --strict --no-tree \
+		--terse --quiet --ignore OPEN_ENDED_LINE -f "$@") 2>&1 |
 		grep -vE "around that '%'|trace_.*: CHECK: Alignment|^total" >"$tmp/log"
 	if [ -s "$tmp/log" ]; then
 		result 'not ok' checkpatch

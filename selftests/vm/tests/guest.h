@@ -22,7 +22,7 @@ void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int done(void);
 
 /* The machine under us is broken: say so and end the program with 99. */
-void give_up(const char *what);
+_Noreturn void give_up(const char *what);
 
 /* All of a file, as a string; the caller frees. Gives up if it is not there. */
 char *read_file(const char *path);
