@@ -121,7 +121,7 @@ static bool lost(int rounds, const char *what, bool say)
 					    &now.caches[i]);
 	areas = now.areas - before.areas;
 	pages = before.free_pages - now.free_pages;
-	bad += !now.n || 2 * areas >= rounds || 2 * pages >= rounds;
+	bad += !now.n || 2 * areas >= rounds || pages >= rounds;
 	if (!bad || say)
 		ok(!bad,
 		   "%s, %d rounds: nothing lost (vmalloc areas %+ld, pages "
