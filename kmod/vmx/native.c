@@ -92,9 +92,9 @@ static void restore_selectors(struct vmx_native *n)
 }
 
 /*
- * The translations root has used are those of VPID 0, and so are ours from now
- * on. Linux has changed its page tables meanwhile and flushed only those of
- * the guest's: flush everything, global ones and all PCIDs (SDM 4.10.4.1).
+ * What root has translated since the exit is in use from now on, and Linux on
+ * other CPUs may have changed its page tables meanwhile: flush everything,
+ * global ones and all PCIDs (SDM 4.10.4.1).
  */
 static void restore_cr4_and_flush(u64 cr4)
 {

@@ -92,18 +92,11 @@
 	lfence
 .endm
 
-/* A return to where a register was saved, not to a caller. */
-.macro ret_raw
-	ANNOTATE_UNRET_SAFE
-	ret
-	int3
-.endm
-
 /*
  * Not RET: objtool leaves this file alone, so nobody would patch what RET jumps
  * to. IBRS is set where it is needed (shield.h), and the return stack filled.
  */
-.macro root_ret
+.macro ret_raw
 	ANNOTATE_UNRET_SAFE
 	ret
 	int3
@@ -236,7 +229,7 @@ SYM_FUNC_START(vmx_launch_here)
 	popq	%rbp
 	popq	%rbx
 	popfq
-	root_ret
+	ret_raw
 SYM_FUNC_END(vmx_launch_here)
 
 /*
@@ -254,7 +247,7 @@ SYM_INNER_LABEL(vmx_root_rdmsr_insn, SYM_L_GLOBAL)
 	orq	%rdx, %rax
 	movq	%rax, (%rsi)
 	xorl	%eax, %eax
-	root_ret
+	ret_raw
 SYM_FUNC_END(vmx_root_rdmsr)
 
 /* int vmx_root_wrmsr(u32 msr, u64 value) */
@@ -267,7 +260,7 @@ SYM_INNER_LABEL(vmx_root_wrmsr_insn, SYM_L_GLOBAL)
 	not_called
 	wrmsr
 	xorl	%eax, %eax
-	root_ret
+	ret_raw
 SYM_FUNC_END(vmx_root_wrmsr)
 
 /* int vmx_root_xsetbv(u32 index, u64 value) */
@@ -280,7 +273,7 @@ SYM_INNER_LABEL(vmx_root_xsetbv_insn, SYM_L_GLOBAL)
 	not_called
 	xsetbv
 	xorl	%eax, %eax
-	root_ret
+	ret_raw
 SYM_FUNC_END(vmx_root_xsetbv)
 
 /* void vmx_root_vmcall(struct vmx_regs *regs) */
@@ -330,14 +323,14 @@ SYM_FUNC_START(vmx_root_vmcall)
 	popq	%r12
 	popq	%rbp
 	popq	%rbx
-	root_ret
+	ret_raw
 SYM_FUNC_END(vmx_root_vmcall)
 
 SYM_CODE_START(vmx_root_insn_fault)
 	not_called
 	root_stack
 	movl	$1, %eax
-	root_ret
+	ret_raw
 SYM_CODE_END(vmx_root_insn_fault)
 
 SYM_CODE_START(vmx_root_bug)
