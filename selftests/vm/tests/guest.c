@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +116,16 @@ int write_file(const char *path, const char *text)
 	return error;
 }
 
+char *kernel_log(void)
+{
+	int room = klogctl(10, NULL, 0); /* the size of its buffer */
+	char *text = calloc(1, (size_t)room + 1);
+
+	if (!text || klogctl(3, text, room) < 0)
+		give_up("the kernel's log");
+	return text;
+}
+
 int load(const char *file, const char *parameters)
 {
 	char path[256];
@@ -148,6 +159,15 @@ void run_on(int cpu)
 int cpus(void)
 {
 	return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+bool both_in(void)
+{
+	char *text = read_file(DEBUG "cpus");
+	bool in = strstr(text, "0 on ") && strstr(text, "\n1 on ");
+
+	free(text);
+	return in;
 }
 
 static char *kept[64];

@@ -33,11 +33,16 @@ bool becomes(const char *path, const char *text);
 /* 0 or -errno */
 int write_file(const char *path, const char *text);
 
+/* All that the kernel has said; the caller frees. */
+char *kernel_log(void);
+
 /* 0 or -errno. @file is looked for in /lib/skyipc. */
 int load(const char *file, const char *parameters);
 int unload(const char *name);
 
 void run_on(int cpu);
+/* Are CPU 0 and CPU 1 in VMX? */
+bool both_in(void);
 int cpus(void);
 
 /*

@@ -25,7 +25,6 @@ static bool can(const char *state)
 static void sleeps(const char *state, const char *what)
 {
 	unsigned long long launches;
-	char *cpus;
 	int error;
 
 	if (!can(state)) {
@@ -39,10 +38,7 @@ static void sleeps(const char *state, const char *what)
 	launches = exits("vmcall");
 	error = write_file(PM "state", state);
 	ok(!error, "%s: %s", what, strerror(-error));
-	cpus = read_file(DEBUG "cpus");
-	ok(strstr(cpus, "0 on ") && strstr(cpus, "\n1 on "),
-	   "both CPUs are in again");
-	free(cpus);
+	ok(both_in(), "both CPUs are in again");
 	/* CPU 0 has not been freed: its counters go on, with stop and hello. */
 	ok(exits("vmcall") >= launches + 2, "CPU 0 was out meanwhile");
 	write_file(PM "pm_test", "none");
@@ -70,7 +66,6 @@ int main(void)
 		write_file(DEBUG "fail", "none");
 		ok(becomes(VIEWS, "off"), "a launch that fails then");
 		why = read_line(VIEWS_WHY);
-		why[strcspn(why, "\n")] = '\0';
 		ok(!strcmp(why,
 			   "CPU 0 has left VMX: no launch after a suspend"),
 		   "%s", why);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -16,11 +15,9 @@
 /* How many lines of the kernel's log are the module's, and the last of them */
 static int said(char *last, size_t size)
 {
-	int room = klogctl(10, NULL, 0), n = 0;
-	char *text = calloc(1, (size_t)room + 1), *at = text, *line;
+	char *text = kernel_log(), *at = text, *line;
+	int n = 0;
 
-	if (!text || klogctl(3, text, room) < 0)
-		give_up("the kernel's log");
 	while ((line = strsep(&at, "\n"))) {
 		char *begin = strstr(line, "skyipc: ");
 

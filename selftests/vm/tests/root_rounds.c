@@ -40,12 +40,8 @@ static int plugs(int rounds)
 	int bad = 0;
 
 	for (int i = 0; i < rounds && !bad; i++) {
-		char *state;
-
 		bad += write_file(ONLINE, "0") || write_file(ONLINE, "1");
-		state = read_file(DEBUG "cpus");
-		bad += !strstr(state, "0 on ") || !strstr(state, "\n1 on ");
-		free(state);
+		bad += !both_in();
 	}
 	return bad;
 }
