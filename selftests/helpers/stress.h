@@ -15,12 +15,16 @@
 #endif
 #endif
 
-/* What a server's malloc may keep, whatever was served. Sanitizers keep more.
+/*
+ * What a server's heap may have in use more than before, whatever was served:
+ * malloc has small pieces at hand for each thread. (How much of it malloc keeps
+ * from the kernel is malloc's: one piece at its upper end is enough for all.)
+ * Sanitizers have a malloc of their own and do not tell.
  */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define ANON_KIB (512 * 1024)
+#define HEAP_KIB (512 * 1024)
 #else
-#define ANON_KIB 8192
+#define HEAP_KIB 128
 #endif
 
 struct options {
@@ -33,7 +37,8 @@ extern struct options opt;
 struct shared {
 	char name[64];
 	_Atomic int up, clients_end, server_ends, failed;
-	_Atomic uint64_t calls, connects;
+	_Atomic int weigh; /* the server is asked for its heap */
+	_Atomic uint64_t calls, connects, heap;
 };
 extern struct shared *shared;
 

@@ -53,6 +53,10 @@ def options(args):
                    'where the command starts')
     p.add_argument('--module', action='append', default=[], metavar='NAME',
                    help="a module of the kernel's package, for modprobe")
+    p.add_argument('--kexec', action='store_true',
+                   help='the command may start /lab/.kexec/{kernel,initramfs} '
+                   'with its own command line and lab.boot=2, and then runs '
+                   'again')
     p.add_argument('--env', action='append', default=[], metavar='NAME=VALUE')
     p.add_argument('--list', metavar='FILE',
                    help='instead of COMMAND: run the tests of a list, one '
@@ -93,7 +97,7 @@ def guest_path(path):
                       else inside)
 
 
-def archive_of(o, kern):
+def archive_of(o, kern, out):
     """Everything the mailbox brings, and the command."""
     a = cpio.Archive()
     a.folder('/lab/bin')
@@ -102,6 +106,11 @@ def archive_of(o, kern):
         if not colon or os.path.exists(what):
             path, where = what, ''
         a.add(path, where or guest_path(path))
+    if o.kexec:
+        path, = kern.good('boot/vmlinuz-' + kern.version)
+        with open(path, 'rb') as f:
+            a.put('/lab/.kexec/kernel', f.read())
+        a.put('/lab/.kexec/initramfs', guest.initramfs(out))
     if o.module:
         modules.Modules(kern).add(a, o.module)
     command = o.command
@@ -141,14 +150,14 @@ def run(o):
     if o.lane == 'kvm':
         qemu.check_kvm()
     kern = kernel.Kernel(o.kernel)
-    archive, command = archive_of(o, kern)
+    archive, command = archive_of(o, kern, out)
     env = dict(e.partition('=')[::2] for e in o.env)
     mailbox = guest.mailbox(archive, command, guest.environment(env))
     times.append(('kernel and mailbox', time.monotonic()))
     with cache.scratch() as scratch:
         emulator = machine(o, kern, out, scratch, mailbox)
         times.append(('machine', time.monotonic()))
-        session = Session(emulator, Log(o.allow))
+        session = Session(emulator, Log(o.allow), 2 if o.kexec else 1)
         try:
             session.until(protocol.STARTED, BOOT_LIMIT if not o.gdb else 1e6,
                           'the guest did not start the command')
