@@ -343,7 +343,7 @@ static void test_dispatch_under_load(void **state)
 		uint64_t t1;
 
 		/* As an event loop does it. */
-		if (poll(&pfd, 1, 2000) != 1)
+		if (poll(&pfd, 1, (int)(2000 * slowness)) != 1)
 			fail_msg("requests, but nothing to be polled");
 		t1 = time_ns();
 		assert_true(skyipc_server_dispatch(server, SKYIPC_NS(1)) >= 0);
