@@ -102,15 +102,19 @@ static void test_deaf(void **state)
 {
 	union proto_msg msg;
 	size_t len = raw_msg(&msg, PROTO_CHAN_OPEN);
+	struct pollfd pfd = { .events = POLLOUT };
 	struct target t;
 	struct raw r;
-	int err = 0;
+	int err;
 
 	target_up(&t, state, NULL);
 	child_kill(&t.honest);
 	raw_open(&r, t.name);
-	for (int i = 0; i < 100000 && (!err || err == -EAGAIN); i++)
+	pfd.fd = r.sock;
+	do {
+		assert_int_equal(poll(&pfd, 1, (int)(LIMIT_MS * slowness)), 1);
 		err = raw_send(r.sock, &msg, len, NULL, 0);
+	} while (!err || err == -EAGAIN);
 	assert_true(err == -EPIPE || err == -ECONNRESET);
 	raw_close(&r);
 	honest_start(&t.honest, t.name);
