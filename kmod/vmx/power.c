@@ -85,9 +85,9 @@ fault:
 /*
  * There is one place for such a callback. Where kvm_intel came first it has
  * it, and executes VMXOFF just so; it can't come later, as CPUID then says no.
- * (Since 6.12 it takes it with its first guest, and warns if it is taken. Then,
- * with KVM loaded and idle, there is none, and a crash kernel runs under root;
- * see exit_init.c.)
+ * (Since 6.12, with enable_virt_at_load=0, it takes it with its first guest, and
+ * warns if it is taken. Then, with KVM loaded and idle, there is none, and a
+ * crash kernel runs under root; see exit_init.c.)
  */
 static bool kvm_is_loaded(void)
 {

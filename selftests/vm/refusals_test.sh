@@ -41,6 +41,9 @@ refuses KPTI EOPNOTSUPP \
 refuses Penryn EOPNOTSUPP 'VMX: no EPT' --lane vtx --cpu core2_penryn_t9600
 refuses 'Sandy Bridge' EOPNOTSUPP 'EPT: no accessed and dirty flags' \
 	--lane vtx --cpu corei7_sandy_bridge_2600k
+refuses 'locked off' EOPNOTSUPP \
+	'VMX is locked off: turn on VT-x in the firmware' \
+	--lane vtx --vmx-locked-off
 refuses 'VMX in use' EBUSY 'CR4.VMXE is set: somebody uses VMX, KVM perhaps' \
 	--lane vtx --env LACK=vmxe
 echo "1..$n"

@@ -175,13 +175,15 @@ class Bochs(process.Emulator):
         raise EmulatorDied('Bochs ended while saving its state: ' + self.why())
 
 
-def rom(path):
-    """The boot ROM with its message, and the sum that the BIOS wants."""
+def rom(path, vmx_locked_off=False):
+    """The boot ROM with its message, what firmware does to VMX, and the sum
+    that the BIOS wants."""
     with open(path, 'rb') as f:
         data = bytearray(f.read())
     message = protocol.frame(protocol.ROM)
     data[8] = len(message)
     data[9:9 + len(message)] = message
+    data[8 + 64] = vmx_locked_off
     data[-1] = -sum(data[:-1]) & 0xff
     return bytes(data)
 

@@ -53,6 +53,8 @@ def options(args):
                    'where the command starts')
     p.add_argument('--module', action='append', default=[], metavar='NAME',
                    help="a module of the kernel's package, for modprobe")
+    p.add_argument('--vmx-locked-off', action='store_true',
+                   help='by the firmware, in IA32_FEATURE_CONTROL (vtx only)')
     p.add_argument('--kexec', action='store_true',
                    help='the command may start /lab/.kexec/{kernel,initramfs} '
                    'with its own command line and lab.boot=2, and then runs '
@@ -80,6 +82,8 @@ def options(args):
         p.error('Bochs knows no NUMA: use another lane')
     if o.lane == 'vtx' and o.gdb:
         p.error("Bochs has a debugger of its own: see selftests/vm/README.md")
+    if o.lane != 'vtx' and o.vmx_locked_off:
+        p.error("--vmx-locked-off: qemu's firmware leaves it alone")
     if o.lane == 'vtx' and o.cpus > 8:
         p.error('--cpus: at most 8 in Bochs')
     o.cpu = o.cpu or {'tcg': 'Skylake-Client', 'vtx': bochs.MODEL,
@@ -132,7 +136,7 @@ def machine(o, kern, out, scratch, mailbox):
     layout = guest.Layout(o.memory, len(mailbox))
     if o.lane == 'vtx':
         return snapshot.Snapshot(kern, layout, o.cpu, o.cpus, o.append, out,
-                                 o.allow).machine(scratch, mailbox)
+                                 o.allow, o.vmx_locked_off).machine(scratch, mailbox)
     unpacked, = kern.good('boot/vmlinux')
     line = ' '.join((guest.COMMAND_LINE, qemu.PARAMETERS, layout.parameters(),
                      o.append))

@@ -14,7 +14,7 @@ from .dmesg import Log
 from .session import Session
 
 FORMAT = 1
-KEEP = 8
+KEEP = 16  # 70 MB each
 BOOT_LIMIT = 1800  # 15 s on an idle machine
 PARAMETERS = 'pti=off idle=halt cryptomgr.notests'
 
@@ -22,7 +22,8 @@ PARAMETERS = 'pti=off idle=halt cryptomgr.notests'
 class Snapshot:
     """What a saved guest depends on, and where it is."""
 
-    def __init__(self, kernel, layout, cpu, cpus, append, out, allow):
+    def __init__(self, kernel, layout, cpu, cpus, append, out, allow,
+                 vmx_locked_off):
         self.kernel, self.layout, self.cpu = kernel, layout, cpu
         # A Bochs with one core says eight in one leaf of CPUID and one in
         # another, and Linux complains: so there are two, and one is not used.
@@ -31,7 +32,7 @@ class Snapshot:
         self.command_line = ' '.join((guest.COMMAND_LINE, PARAMETERS,
                                       f'nr_cpus={cpus}', layout.parameters(),
                                       append)).strip()
-        self.rom = bochs.rom(guest.built(out, 'bootrom.bin'))
+        self.rom = bochs.rom(guest.built(out, 'bootrom.bin'), vmx_locked_off)
         self.initramfs = guest.initramfs(out)
         key = hashlib.sha256()
         for part in (FORMAT, bochs.version(), bochs.CONFIG, cpu,
