@@ -28,9 +28,9 @@ $(O)/$(vm_dir)/bootrom.bin: $(vm_dir)/bootrom.S
 	$(Q)ld -Ttext=0 --oformat=binary -o $@ $(@:.bin=.o)
 
 # Programs that test the root from inside: static, to be small and to need
-# nothing there. Each may use guest.c, load.c and leak.c.
+# nothing there. Each may use what has no main().
 root_tests := $(patsubst $(CURDIR)/%,%,$(wildcard selftests/vm/tests/root_*.c))
-root_test_common := $(patsubst %,selftests/vm/tests/%.c,guest load leak)
+root_test_common := $(patsubst %,selftests/vm/tests/%.c,guest load leak next_kernel)
 
 define root_test_
 $(O)/$(1:.c=): $(call objs,$(1) $(root_test_common))

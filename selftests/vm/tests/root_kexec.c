@@ -12,28 +12,17 @@
  * The other kernel runs this again (`run --kexec`), and looks at what it got.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/kexec.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest.h"
+#include "next_kernel.h"
 
 #define KEXEC "/lab/.kexec/"
 #define AGAIN " lab.boot=2"
-
-static int open_it(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		give_up(path);
-	return fd;
-}
 
 /* This kernel's command line, but without a place for a crash kernel */
 static char *command_line(const char *more)
@@ -51,20 +40,12 @@ static char *command_line(const char *more)
 	return all;
 }
 
-static void next_kernel(unsigned long flags, const char *more)
+static void load_next(bool crashed, const char *more)
 {
-	int kernel = open_it(KEXEC "kernel"),
-	    first = open_it(KEXEC "initramfs");
 	char *line = command_line(more);
 
-	/* The kernel sums it up in one go, which takes a slow machine long. */
-	write_file("/proc/sys/kernel/soft_watchdog", "0");
-	if (syscall(SYS_kexec_file_load, kernel, first, strlen(line) + 1, line,
-		    flags))
-		give_up("kexec_file_load");
+	next_kernel(KEXEC "kernel", KEXEC "initramfs", line, crashed);
 	free(line);
-	close(kernel);
-	close(first);
 }
 
 /* On CPU 0: kernels start there. */
@@ -81,11 +62,11 @@ static void end(const char *how)
 	if (!strcmp(how, "restart")) {
 		reboot(RB_AUTOBOOT);
 	} else if (!strcmp(how, "kexec")) {
-		next_kernel(0, "");
+		load_next(false, "");
 		reboot(RB_KEXEC);
 	} else {
 		/* Bochs does not take an INIT in VMX: its other CPU stays. */
-		next_kernel(KEXEC_FILE_ON_CRASH, kvm ? " maxcpus=1" : "");
+		load_next(true, kvm ? " maxcpus=1" : "");
 		write_file("/proc/sysrq-trigger", "c");
 	}
 	give_up(how);
