@@ -38,9 +38,6 @@ _start:
 	/* the host puts its message here: length, then bytes */
 message:
 	.fill	64
-	/* and 1 here, if this machine's firmware locks VMX off */
-vmx_locked_off:
-	.byte	0
 
 start:
 	cld
@@ -49,13 +46,6 @@ start:
 	xorw	%ax, %ax
 	movw	%ax, %es
 
-	cmpb	$0, vmx_locked_off
-	je	1f
-	movl	$0x3a, %ecx		/* IA32_FEATURE_CONTROL: locked */
-	movl	$1, %eax
-	xorl	%edx, %edx
-	wrmsr
-1:
 	/* INT 15h, E820: one entry at a time, until EBX is 0 */
 	xorl	%ebx, %ebx
 	xorl	%ebp, %ebp

@@ -25,7 +25,7 @@ display_library: rfb, options="timeout=0, no_gui_console"
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, \
 serial=1
 memory: host={memory}, guest={memory}
-romimage: file="{bios}"
+romimage: file="bios.bin"
 vgaromimage: file="{vgabios}"
 optromimage1: file="rom.bin", address=0x{rom:x}
 boot: disk
@@ -83,18 +83,34 @@ def version():
     return found[1] if found else 'unknown'
 
 
+def bios(vmx_locked_off):
+    """The firmware. On each CPU it sets IA32_FEATURE_CONTROL to "locked, VMX
+    on": `or eax, 5; wrmsr`. To "locked" only, if so wished."""
+    with open(BIOS, 'rb') as f:
+        data = f.read()
+    if not vmx_locked_off:
+        return data
+    turns_on, does_not = b'\x83\xc8\x05\x0f\x30', b'\x83\xc8\x01\x0f\x30'
+    if data.count(turns_on) != 2:
+        raise Missing(f'{BIOS} is not as known: how does it turn VMX on?')
+    return data.replace(turns_on, does_not)
+
+
 class Bochs(process.Emulator):
     """A machine: new, or restored from the folder STATE."""
 
-    def __init__(self, folder, layout, cpu, cpus, rom, restore=False):
+    def __init__(self, folder, layout, cpu, cpus, rom, vmx_locked_off=False,
+                 restore=False):
         for path, package in ((BIOS, 'bochsbios'), (VGABIOS, 'vgabios')):
             if not os.path.exists(path):
                 raise Missing(f'{path} is missing: install {package}')
-        config = CONFIG.format(memory=layout.total, bios=BIOS, vgabios=VGABIOS,
+        config = CONFIG.format(memory=layout.total, vgabios=VGABIOS,
                                rom=ROM_ADDRESS, cpus=cpus, model=cpu,
                                ips=IPS, time0=TIME0)
         with open(os.path.join(folder, 'rom.bin'), 'wb') as f:
             f.write(rom)
+        with open(os.path.join(folder, 'bios.bin'), 'wb') as f:
+            f.write(bios(vmx_locked_off))
         with open(os.path.join(folder, 'msrs'), 'w') as f:
             f.write(msrs())
         # the debugger in it waits for a word
@@ -175,15 +191,13 @@ class Bochs(process.Emulator):
         raise EmulatorDied('Bochs ended while saving its state: ' + self.why())
 
 
-def rom(path, vmx_locked_off=False):
-    """The boot ROM with its message, what firmware does to VMX, and the sum
-    that the BIOS wants."""
+def rom(path):
+    """The boot ROM with its message, and the sum that the BIOS wants."""
     with open(path, 'rb') as f:
         data = bytearray(f.read())
     message = protocol.frame(protocol.ROM)
     data[8] = len(message)
     data[9:9 + len(message)] = message
-    data[8 + 64] = vmx_locked_off
     data[-1] = -sum(data[:-1]) & 0xff
     return bytes(data)
 

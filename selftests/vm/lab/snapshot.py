@@ -32,12 +32,14 @@ class Snapshot:
         self.command_line = ' '.join((guest.COMMAND_LINE, PARAMETERS,
                                       f'nr_cpus={cpus}', layout.parameters(),
                                       append)).strip()
-        self.rom = bochs.rom(guest.built(out, 'bootrom.bin'), vmx_locked_off)
+        self.rom = bochs.rom(guest.built(out, 'bootrom.bin'))
+        self.vmx_locked_off = vmx_locked_off
         self.initramfs = guest.initramfs(out)
         key = hashlib.sha256()
         for part in (FORMAT, bochs.version(), bochs.CONFIG, cpu,
                      bochs.IPS, bochs.TIME0, bochs.msrs(), kernel.version,
-                     layout.total, self.cpus, self.command_line):
+                     layout.total, self.cpus, self.command_line,
+                     vmx_locked_off):
             key.update(str(part).encode() + b'\0')
         key.update(self.rom + self.initramfs)
         self.name = key.hexdigest()[:16]
@@ -65,7 +67,7 @@ class Snapshot:
 
     def start(self, scratch, restore):
         return bochs.Bochs(scratch, self.layout, self.cpu, self.cpus, self.rom,
-                           restore)
+                           self.vmx_locked_off, restore)
 
     def boot(self):
         """Boot and save."""

@@ -50,11 +50,40 @@ static const uint8_t *map(const char *path, size_t *size)
 	return p;
 }
 
-/* What the firmware has said of memory; in @only, if that is not empty */
+static uint64_t number_in(const char *dir, const char *name)
+{
+	char path[300], *text;
+	uint64_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	text = read_line(path);
+	n = strtoull(text, NULL, 0);
+	free(text);
+	return n;
+}
+
+static unsigned type_in(const char *dir)
+{
+	char path[300], *text;
+	unsigned type;
+
+	snprintf(path, sizeof(path), "%s/type", dir);
+	text = read_line(path);
+	type = !strcmp(text, "System RAM")    ? 1
+	       : !strcmp(text, "ACPI Tables") ? 3
+					      : 2;
+	free(text);
+	return type;
+}
+
+/*
+ * What the firmware has said of memory. After a crash (@to is not 0) nothing
+ * is free but what has been reserved for that, and the first MB.
+ */
 static void memory_map(struct boot_params *p, uint64_t from, uint64_t to)
 {
 	DIR *dir = opendir("/sys/firmware/memmap");
-	char path[300], *start, *end, *type;
+	char path[280];
 	struct dirent *e;
 
 	if (!dir)
@@ -64,45 +93,18 @@ static void memory_map(struct boot_params *p, uint64_t from, uint64_t to)
 
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/sys/firmware/memmap/%s/start",
+		snprintf(path, sizeof(path), "/sys/firmware/memmap/%s",
 			 e->d_name);
-		start = read_line(path);
-		strcpy(strrchr(path, '/'), "/end");
-		end = read_line(path);
-		strcpy(strrchr(path, '/'), "/type");
-		type = read_line(path);
-		m->addr = strtoull(start, NULL, 0);
-		m->size = strtoull(end, NULL, 0) + 1 - m->addr;
-		m->type = !strcmp(type, "System RAM")	 ? 1
-			  : !strcmp(type, "ACPI Tables") ? 3
-							 : 2;
-		/* Of a crashed kernel's memory nothing is free but that. */
-		if (m->type == 1 && to && m->addr >= MB)
-			m->type = 2;
-		p->e820_entries++;
-		free(start);
-		free(end);
-		free(type);
+		m->addr = number_in(path, "start");
+		m->size = number_in(path, "end") + 1 - m->addr;
+		m->type = type_in(path);
+		if (m->type != 1 || !to || m->addr < MB)
+			p->e820_entries++;
 	}
 	closedir(dir);
 	if (to)
-		for (int i = 0; i < p->e820_entries; i++) {
-			struct boot_e820_entry *m = &p->e820_table[i];
-			struct boot_e820_entry *last =
-				&p->e820_table[p->e820_entries];
-
-			if (from < m->addr || from >= m->addr + m->size)
-				continue;
-			/* before, in, after */
-			last[0] =
-				(struct boot_e820_entry){ from, to - from, 1 };
-			last[1] = (struct boot_e820_entry){
-				to, m->addr + m->size - to, m->type
-			};
-			m->size = from - m->addr;
-			p->e820_entries += 2;
-			break;
-		}
+		p->e820_table[p->e820_entries++] =
+			(struct boot_e820_entry){ from, to - from, 1 };
 }
 
 static uint64_t crash_region(uint64_t *end)
