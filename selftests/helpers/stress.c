@@ -24,6 +24,11 @@
 
 #include "stress.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+/* sanitizer/allocator_interface.h, which gcc's packages lack */
+size_t __sanitizer_get_current_allocated_bytes(void);
+#endif
+
 struct options opt = {
 	.seconds = 20,
 	.procs = 8,
@@ -49,7 +54,7 @@ static void die_with_parent(void)
 static uint64_t heap_in_use(void)
 {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-	return 0;
+	return __sanitizer_get_current_allocated_bytes();
 #else
 	struct mallinfo2 m = mallinfo2();
 

@@ -19,13 +19,8 @@
  * What a server's heap may have in use more than before, whatever was served:
  * malloc has small pieces at hand for each thread. (How much of it malloc keeps
  * from the kernel is malloc's: one piece at its upper end is enough for all.)
- * Sanitizers have a malloc of their own and do not tell.
  */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define HEAP_KIB (512 * 1024)
-#else
 #define HEAP_KIB 128
-#endif
 
 struct options {
 	uint64_t seconds, calls, kills, seed;

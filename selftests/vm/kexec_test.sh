@@ -66,6 +66,10 @@ for how; do
 	kexec) another kexec ;;
 	crash) another crash $crash ;;
 	kvm) another kvm $crash --module kvm --module kvm_intel ;;
+	*)
+		echo "$how: not restart, kexec, crash or kvm" >"$tmp/log"
+		result 'not ok' "$how"
+		;;
 	esac
 done
 echo "1..$n"

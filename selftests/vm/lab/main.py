@@ -135,8 +135,9 @@ def machine(o, kern, out, scratch, mailbox):
     """The emulator of a lane, started."""
     layout = guest.Layout(o.memory, len(mailbox))
     if o.lane == 'vtx':
-        return snapshot.Snapshot(kern, layout, o.cpu, o.cpus, o.append, out,
-                                 o.allow, o.vmx_locked_off).machine(scratch, mailbox)
+        saved = snapshot.Snapshot(kern, layout, o.cpu, o.cpus, o.append, out,
+                                  o.allow, o.vmx_locked_off)
+        return saved.machine(scratch, mailbox)
     unpacked, = kern.good('boot/vmlinux')
     line = ' '.join((guest.COMMAND_LINE, qemu.PARAMETERS, layout.parameters(),
                      o.append))

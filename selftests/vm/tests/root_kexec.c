@@ -5,9 +5,10 @@
  *	root_kexec restart		the firmware first
  *	root_kexec kexec		kexec, in good order
  *	root_kexec crash		kexec, from a crash
- *	root_kexec kvm			likewise, and KVM is loaded, but does
- *not have VMX (6.12, enable_virt_at_load=0): the crash kernel starts in VMX
- *(power.c)
+ *	root_kexec kvm			likewise, with KVM loaded but idle
+ *
+ * With KVM idle (6.12, enable_virt_at_load=0) the crash kernel starts in VMX:
+ * power.c says why.
  *
  * The other kernel runs this again (`run --kexec`), and looks at what it got.
  */
