@@ -203,7 +203,7 @@ static void *work(void *arg)
 		case 2:
 			failed = do_long(conn, &t->x);
 			break;
-		case 3 ... 16:
+		case 3 ... 22:
 			failed = do_async(conn, &t->x);
 			break;
 		default:
