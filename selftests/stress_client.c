@@ -79,17 +79,18 @@ static void fill(uint64_t *w, uint64_t *x)
 static int do_short(struct skyipc_conn *conn, uint64_t *x)
 {
 	uint64_t in[SKYIPC_WORDS], out[SKYIPC_WORDS];
+	unsigned n = (unsigned)(rnd(x) % 16) + 1;
 	int32_t status;
 	int err;
 
-	for (int i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		fill(in, x);
 		err = skyipc_call(conn, OP_WORDS, in, out, &status,
 				  SKYIPC_SEC(60));
 		if (err || words_wrong(in, out, status))
 			return bad("short call", err);
 	}
-	shared->calls += BATCH;
+	shared->calls += n;
 	return 0;
 }
 
@@ -157,7 +158,8 @@ static int do_async(struct skyipc_conn *conn, uint64_t *x)
 			return bad("submit", err);
 	}
 	while (got < BATCH) {
-		n = skyipc_wait(conn, rep, BATCH, 1, SKYIPC_SEC(60));
+		n = 1 + (int)(rnd(x) % (unsigned)(BATCH - got));
+		n = skyipc_wait(conn, rep, BATCH, n, SKYIPC_SEC(60));
 		if (n <= 0)
 			return bad("wait", n);
 		for (int i = 0; i < n; i++, got++)
