@@ -6,6 +6,11 @@
 
 selftests := $(patsubst selftests/%.c,%,$(wildcard selftests/*_test.c))
 points_tests := $(filter death_test,$(selftests))
+# Who is killed tells TSan nothing.
+ifeq ($(SAN),tsan)
+selftests := $(filter-out $(points_tests),$(selftests))
+points_tests :=
+endif
 # They look inside, so they see the library's own headers.
 selftests_cflags := -Ilibskyipc/src -Ikmod/vmx -Iselftests \
 	-DSKY_TOP='"$(CURDIR)"'
