@@ -39,6 +39,7 @@ stop_test_srcs := selftests/testlib.c
 gone_test_srcs := selftests/testlib.c
 rundir_test_srcs := selftests/testlib.c
 seat_test_srcs := selftests/testlib.c
+spin_test_srcs := selftests/testlib.c
 death_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/death_[a-su-z]*.c)
 hostile_test_srcs := selftests/testlib.c selftests/footprint.c \

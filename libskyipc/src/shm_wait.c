@@ -131,21 +131,40 @@ static int ring_if_waiting(struct shm_chan *ch, uint64_t pos)
 	return 1;
 }
 
+/*
+ * For how long: when spinning has not paid lately, it is tried only now and
+ * then. If the server had to be woken for this call, waits say no more than how
+ * long that takes; on a machine where it takes longer than spin_max, two sides
+ * that have parked once would park for ever. Then try for as long as it takes:
+ * a server that has just been woken finds the next call before it parks.
+ */
+static uint64_t spin_limit(struct shm_chan *ch, uint64_t pos)
+{
+	uint64_t max = ch->spin_max;
+
+	if (ch->wait_avg <= max)
+		return max;
+	if (++ch->waits & 15)
+		return max / 16;
+	return ch->rang > pos ? min_u64(2 * ch->wait_avg, 16 * max) : max;
+}
+
 static int spin(struct shm_chan *ch, uint64_t pos, uint64_t t0,
 		uint64_t deadline)
 {
 	struct shm_slot *slot = &ch->rep[pos & ch->mask];
-	uint64_t max = ch->spin_max, head;
+	uint64_t max = spin_limit(ch, pos), head;
 	uint64_t ring_at = ns_to_ticks(RING_SPIN_NS);
 
 	point("client-spin");
-	/* When spinning has not paid lately, try it only now and then. */
-	if (ch->wait_avg > max && (++ch->waits & 15))
-		max /= 16;
 	do {
 		for (int i = 0; i < 32; i++) {
-			if (shm_ready(slot, pos, &head))
+			if (shm_ready(slot, pos, &head)) {
+				/* It has paid: go on with that. */
+				if (max > ch->spin_max)
+					ch->wait_avg = 0;
 				return 0;
+			}
 			cpu_relax();
 		}
 		if (unlikely(ticks() - t0 > ring_at)) {
