@@ -2,10 +2,10 @@
 /*
  * spin_test.c - both sides spin again after a time in which it did not pay
  *
- * A wait that ends with being woken takes as long as that takes, however quick
- * the other side would have been: if it counted, two sides that have parked
- * once, on a machine that takes longer to wake than they would spin, would park
- * for ever.
+ * On a machine that takes longer to wake somebody than they spin, two sides
+ * that have parked once would go on parking: a full spin is too short to see
+ * the answer of a server that has to be woken first. See spin_limit() in
+ * libskyipc/src/shm_wait.c.
  */
 #include "testlib.h"
 
