@@ -136,6 +136,7 @@ help:
 	@echo 'make check        all tests: check-host and check-vm'
 	@echo 'make check-host   those that run on this machine'
 	@echo 'make check-vm     those that run in guests: selftests/vm/README.md'
+	@echo 'make check-debug  in guests, on a kernel with KASAN and lockdep, built first'
 	@echo 'make vm           what the guests of selftests/vm/run are made of'
 	@echo 'make bench        skybench rtt against every peer that is installed'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

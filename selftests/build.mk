@@ -95,11 +95,11 @@ all_objs += $(call helper_objs,$(1))
 endef
 $(foreach h,$(wildcard selftests/helpers/*.c),$(eval $(call helper_,$(h))))
 
-.PHONY: tests check check-host check-vm
+.PHONY: tests check check-host check-vm check-debug
 tests: $(test_programs) $(helper_programs)
 
-check check-host check-vm:
-	$(Q)scripts/deps check check
+check check-host check-vm check-debug:
+	$(Q)scripts/deps check $(if $(filter check-debug,$@),debug,check)
 	$(Q)selftests/run --out '$(O)' $(patsubst check-%,--section %,$(filter \
 		check-%,$@)) $(CHECK)
 

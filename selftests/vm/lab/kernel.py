@@ -74,6 +74,8 @@ def look_up(version):
 class Kernel:
     """One kernel in the cache, fetched when it is asked for."""
 
+    for_qemu = 'boot/vmlinux'  # unpacked: by its PVH entry
+
     def __init__(self, version):
         self.kind = kind_of(version)
         self.version = resolve(version)
@@ -151,3 +153,11 @@ class Kernel:
         if not os.path.exists(path):
             raise LabError(f'{self.version} has no {what} (headers only)')
         return path
+
+
+def of(version):
+    """The kernel of that name."""
+    from . import debug  # it knows us
+    if version.endswith(debug.SUFFIX):
+        return debug.DebugKernel(version)
+    return Kernel(version)

@@ -10,8 +10,8 @@ import signal
 import sys
 import time
 
-from . import LabError, Missing, bochs, cache, cpio, guest, kernel, modules
-from . import protocol, qemu, snapshot
+from . import LabError, Missing, bochs, cache, cpio, debug, guest, kernel
+from . import modules, protocol, qemu, snapshot
 from .archive import say
 from .dmesg import Log
 from .session import Session
@@ -33,7 +33,7 @@ def options(args):
         'lab failed.')
     p.add_argument('--lane', choices=('tcg', 'vtx', 'kvm'), required=True)
     p.add_argument('--kernel', default='6.1', metavar='VERSION',
-                   help='6.1, 6.12, or a full version')
+                   help='6.1, 6.12, a full version, or 6.1-debug')
     p.add_argument('--cpus', type=int, default=2, metavar='N')
     p.add_argument('--cpu', metavar='MODEL',
                    help='as the emulator calls it: Skylake-Client in tcg, '
@@ -60,9 +60,10 @@ def options(args):
                    'with its own command line and lab.boot=2, and then runs '
                    'again')
     p.add_argument('--env', action='append', default=[], metavar='NAME=VALUE')
-    p.add_argument('--list', metavar='FILE',
+    p.add_argument('--list', action='append', default=[], metavar='FILE',
                    help='instead of COMMAND: run the tests of a list, one '
-                   'NAME SECONDS COMMAND... a line, and print TAP')
+                   'NAME SECONDS COMMAND... a line, and print TAP; of several '
+                   'lists, one after the other')
     p.add_argument('--allow', action='append', default=[], metavar='REGEX',
                    help='messages of the kernel that are not held against it')
     p.add_argument('--dmesg', metavar='FILE', help="keep the kernel's log")
@@ -90,6 +91,8 @@ def options(args):
                       'kvm': 'host'}[o.lane]
     if o.memory is None:
         o.memory = 256 if o.lane == 'vtx' else 512
+        if o.kernel.endswith(debug.SUFFIX):  # KASAN remembers all of it
+            o.memory *= 2
     return o
 
 
@@ -121,8 +124,10 @@ def archive_of(o, kern, out):
     if o.list:
         a.add(os.path.join(TOP, 'selftests', 'vm', 'guest', 'list'),
               '/lab/bin/list')
-        a.add(o.list, '/lab/.list')
-        command = ['list', '/lab/.list']
+        command = ['list']
+        for i, path in enumerate(o.list):
+            command.append(f'/lab/.list{i}')
+            a.add(path, command[-1])
     elif '/' in command[0] and os.path.isfile(command[0]) and \
             not os.path.isabs(command[0]):
         where = guest_path(command[0])
@@ -138,10 +143,10 @@ def machine(o, kern, out, scratch, mailbox):
         saved = snapshot.Snapshot(kern, layout, o.cpu, o.cpus, o.append, out,
                                   o.allow, o.vmx_locked_off)
         return saved.machine(scratch, mailbox)
-    unpacked, = kern.good('boot/vmlinux')
+    image, = kern.good(kern.for_qemu)
     line = ' '.join((guest.COMMAND_LINE, qemu.PARAMETERS, layout.parameters(),
                      o.append))
-    return qemu.Qemu(scratch, o.lane, layout, o.cpu, o.cpus, o.numa, unpacked,
+    return qemu.Qemu(scratch, o.lane, layout, o.cpu, o.cpus, o.numa, image,
                      guest.initramfs(out), line.strip(), mailbox, o.gdb)
 
 
@@ -154,7 +159,7 @@ def run(o):
         raise Missing('init, ROM and kernels of guests are made on x86-64')
     if o.lane == 'kvm':
         qemu.check_kvm()
-    kern = kernel.Kernel(o.kernel)
+    kern = kernel.of(o.kernel)
     archive, command = archive_of(o, kern, out)
     env = dict(e.partition('=')[::2] for e in o.env)
     mailbox = guest.mailbox(archive, command, guest.environment(env))
@@ -193,7 +198,7 @@ def main(args):
     try:
         return run(o)
     except LabError as e:
-        say(f'{shlex.join(o.command or [o.list])}: {e}')
+        say(f'{shlex.join(o.command or o.list)}: {e}')
         return e.status
     except KeyboardInterrupt:
         return 130
