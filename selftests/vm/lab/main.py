@@ -79,6 +79,8 @@ def options(args):
         p.error('give a command after --, or a --list')
     if not 1 <= o.cpus <= 64:
         p.error('--cpus: 1 to 64')
+    if o.lane == 'vtx' and o.kernel.endswith(debug.SUFFIX):
+        p.error('kernels for debugging do not boot in Bochs')
     if o.lane == 'vtx' and o.numa:
         p.error('Bochs knows no NUMA: use another lane')
     if o.lane == 'vtx' and o.gdb:
