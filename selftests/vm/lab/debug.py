@@ -51,8 +51,8 @@ class DebugKernel(kernel.Kernel):
         self.folder = cache.inside('kernels', version)
         self._sums = None
 
-    def fetch(self):
-        """Not fetched but made; the caller has the lock."""
+    def fill(self, tmp):
+        """Not unpacked but made."""
         for program, package in (('flex', 'flex'), ('bison', 'bison'),
                                  ('bc', 'bc')):
             if not shutil.which(program):
@@ -61,17 +61,12 @@ class DebugKernel(kernel.Kernel):
             raise Missing('to build a kernel: install libelf-dev')
         src = source.Source(self.series)
         src.ready()
-        with cache.new_folder(self.folder) as tmp:
-            src.untar(src.folder, tmp)
-            tree = os.path.join(tmp, 'usr', 'src')
-            os.makedirs(tree)
-            kdir = os.path.join(tree, 'linux-headers-' + self.version)
-            os.rename(os.path.join(tmp, src.top), kdir)
-            self.build(kdir, tmp)
-            say('adding up')
-            cache.write_sums(tmp)
-            with open(os.path.join(tmp, 'format'), 'w') as f:
-                f.write(kernel.FORMAT)
+        src.untar(src.folder, tmp)
+        tree = os.path.join(tmp, 'usr', 'src')
+        os.makedirs(tree)
+        kdir = os.path.join(tree, 'linux-headers-' + self.version)
+        os.rename(os.path.join(tmp, src.top), kdir)
+        self.build(kdir, tmp)
 
     def build(self, kdir, tmp):
         """In the source tree, as modules are built there later."""

@@ -100,6 +100,15 @@ class Kernel:
         return self.folder
 
     def fetch(self):
+        """Into the cache; the caller has the lock."""
+        with cache.new_folder(self.folder) as tmp:
+            self.fill(tmp)
+            say('adding up')
+            cache.write_sums(tmp)
+            with open(os.path.join(tmp, 'format'), 'w') as f:
+                f.write(FORMAT)
+
+    def fill(self, tmp):
         """Image and headers, together: the archive forgets old versions."""
         archive = Archive(self.kind)
         if not archive.names('linux-headers-' + self.version):
@@ -111,18 +120,13 @@ class Kernel:
         image = 'linux-image-' + self.version
         if self.kind == 'stable':
             packages.append(image)
-        with cache.new_folder(self.folder) as tmp:
-            archive.unpack(packages, tmp)
-            headers.relocate(tmp)
-            headers.borrow_libc(archive, tmp)
-            if self.kind == 'stable':
-                boot = os.path.join(tmp, 'boot')
-                vmlinux.unpack(os.path.join(boot, 'vmlinuz-' + self.version),
-                               os.path.join(boot, 'vmlinux'))
-            say('adding up')
-            cache.write_sums(tmp)
-            with open(os.path.join(tmp, 'format'), 'w') as f:
-                f.write(FORMAT)
+        archive.unpack(packages, tmp)
+        headers.relocate(tmp)
+        headers.borrow_libc(archive, tmp)
+        if self.kind == 'stable':
+            boot = os.path.join(tmp, 'boot')
+            vmlinux.unpack(os.path.join(boot, 'vmlinuz-' + self.version),
+                           os.path.join(boot, 'vmlinux'))
 
     def good(self, *names):
         """Files of the image, known to be what they were when unpacked."""

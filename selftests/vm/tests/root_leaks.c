@@ -4,7 +4,6 @@
  * that the module has allocated, nor anybody for it, is without a pointer to
  * it.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
