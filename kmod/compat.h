@@ -6,6 +6,8 @@
 #ifndef SKYIPC_COMPAT_H
 #define SKYIPC_COMPAT_H
 
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/perf_event.h>
 #include <linux/syscore_ops.h>
 #include <asm/processor.h>
@@ -26,6 +28,19 @@
 #define SYSCORE_REGISTER(name, syscore_ops) register_syscore_ops(&(syscore_ops))
 #define SYSCORE_UNREGISTER(name, syscore_ops) \
 	unregister_syscore_ops(&(syscore_ops))
+#endif
+
+#ifdef HAVE_HRTIMER_SETUP
+#define skyipc_hrtimer_setup hrtimer_setup
+#else
+static inline void
+skyipc_hrtimer_setup(struct hrtimer *timer,
+		     enum hrtimer_restart (*function)(struct hrtimer *timer),
+		     clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
 #endif
 
 /*
@@ -66,8 +81,21 @@ static inline void skyipc_cr4_vmxe(bool on)
 /* The word for 64 bits in MSR functions: l, then q. */
 #ifdef HAVE_RDMSRQ
 #define skyipc_rdmsr_safe rdmsrq_safe
+#define skyipc_wrmsr wrmsrq
 #else
 #define skyipc_rdmsr_safe rdmsrl_safe
+#define skyipc_wrmsr wrmsrl
 #endif
+
+/* Of a mapping that is being made: @set and not @clear */
+static inline void sky_vm_flags(struct vm_area_struct *vma, unsigned long set,
+				unsigned long clear)
+{
+#ifdef HAVE_VM_FLAGS_SET
+	vm_flags_mod(vma, set, clear);
+#else
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
+}
 
 #endif

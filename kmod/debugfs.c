@@ -6,6 +6,11 @@
  *	exits	exits by reason and CPU; one line each that is not 0
  *	fail	"STEP [CPU]": that step of the next launch fails there
  *	root	"stay LOOPS", "trap VECTOR": what root is to do on this CPU
+ *	copied	bytes of long messages, one copy each
+ *	users	what each user has of servers, links and so on
+ *	servers	each with its workers, and with its calls by state
+ *	links	each with its client and the state that it is in
+ *	hand_over	Y: tests may hand over any state (SKYIPC_LINK_PARK)
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -13,6 +18,10 @@
 #include <linux/uaccess.h>
 
 #include "debugfs.h"
+#include "kcall/copy.h"
+#include "kcall/link.h"
+#include "kcall/show.h"
+#include "kcall/user.h"
 #include "vmx/fail.h"
 #include "vmx/vmx.h"
 
@@ -122,6 +131,20 @@ static const struct file_operations root_fops = {
 	.llseek = noop_llseek,
 };
 
+static int users_show(struct seq_file *m, void *unused)
+{
+	sky_user_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(users);
+
+static int copied_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "%llu\n", sky_copied());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(copied);
+
 void skyipc_debugfs_init(void)
 {
 	dir = debugfs_create_dir("skyipc", NULL);
@@ -129,6 +152,10 @@ void skyipc_debugfs_init(void)
 	debugfs_create_file("exits", 0400, dir, NULL, &exits_fops);
 	debugfs_create_file("fail", 0600, dir, NULL, &fail_fops);
 	debugfs_create_file("root", 0200, dir, NULL, &root_fops);
+	debugfs_create_file("copied", 0400, dir, NULL, &copied_fops);
+	debugfs_create_file("users", 0400, dir, NULL, &users_fops);
+	sky_show_init(dir);
+	debugfs_create_bool("hand_over", 0600, dir, &sky_link_may_park);
 }
 
 void skyipc_debugfs_exit(void)

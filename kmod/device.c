@@ -5,6 +5,7 @@
 #include <linux/uaccess.h>
 
 #include "device.h"
+#include "kcall/server.h"
 #include "skyipc_dev.h"
 #include "vmx/vmx.h"
 
@@ -39,6 +40,8 @@ static long device_ioctl(struct file *file, unsigned int number,
 	switch (number) {
 	case SKYIPC_DEV_INFO:
 		return device_info((void __user *)arg);
+	case SKYIPC_DEV_SERVER:
+		return sky_server_new((void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

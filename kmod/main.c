@@ -5,10 +5,13 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include "debugfs.h"
 #include "device.h"
+#include "kcall/server.h"
+#include "kcall/user.h"
 #include "vmx/vmx.h"
 
 enum views_wanted { VIEWS_AUTO, VIEWS_OFF, VIEWS_REQUIRED };
@@ -46,24 +49,32 @@ static int __init skyipc_init(void)
 		return -EINVAL;
 	}
 	error = start_views(wanted);
-	if (error) {
-		vmx_stop();	/* also what a CPU has queued that left again */
-		return error;
-	}
+	if (error)
+		goto stop;
+	error = sky_user_init();
+	if (error)
+		goto stop;
 	error = skyipc_device_register();
-	if (error) {
-		vmx_stop();
-		return error;
-	}
+	if (error)
+		goto users;
 	skyipc_debugfs_init();
 	return 0;
+users:
+	sky_user_exit();
+stop:
+	vmx_stop();	/* also what a CPU has queued that left again */
+	return error;
 }
 
 static void __exit skyipc_exit(void)
 {
 	skyipc_debugfs_exit();
 	skyipc_device_unregister();
+	sky_user_exit();
 	vmx_stop();
+	/* What is freed after a grace period: servers; calls, links, workers */
+	sky_server_exit();
+	rcu_barrier();
 }
 
 module_init(skyipc_init);

@@ -36,4 +36,247 @@ struct skyipc_dev_info {
  */
 #define SKYIPC_DEV_INFO _IO(0xB5, 0x10)
 
+/*
+ * kcall: calls through the module; docs/kcall.md. Objects are descriptors:
+ *
+ *	/dev/skyipc --SERVER--> server --CONNECT--> connection --LINK--> link
+ *	                             \--WORKER---> worker
+ *
+ * The server's process makes connections and hands each to a client, which
+ * makes a link for each of its threads that call.
+ */
+enum {
+	SKYIPC_DEV_WORDS = 6,	/* of a message, besides the operation */
+	SKYIPC_DEV_EXT = 3,	/* and those that libraries use */
+};
+
+/* No deadline. Deadlines are CLOCK_MONOTONIC, in ns; 0 has passed already. */
+#define SKYIPC_DEV_FOREVER (~(__u64)0)
+
+struct skyipc_dev_server {
+	__u32 size;
+	__u32 flags;		/* 0 */
+};
+
+/* On /dev/skyipc: a server of this process; its descriptor */
+#define SKYIPC_DEV_SERVER _IO(0xB5, 0x11)
+
+struct skyipc_dev_connect {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 cookie;		/* comes with each of its calls */
+};
+
+/* On a server: a connection to hand to a client; its descriptor */
+#define SKYIPC_SERVER_CONNECT _IO(0xB5, 0x20)
+
+enum skyipc_dev_worker_flag {
+	/*
+	 * Calls run with the scheduling class and nice value of their client, as
+	 * far as the server may have those by itself (RLIMIT_NICE, RLIMIT_RTPRIO,
+	 * CAP_SYS_NICE, when the worker is made).
+	 */
+	SKYIPC_WORKER_INHERIT = 1 << 0,
+};
+
+struct skyipc_dev_worker {
+	__u32 size;
+	__u32 flags;		/* enum skyipc_dev_worker_flag */
+	__s32 bell;		/* SERVE listens to this as well; -1: none */
+	__u32 pad;		/* 0 */
+};
+
+/*
+ * On a server: the calling thread becomes a worker; its descriptor. @bell is
+ * one that can be polled, an epoll's or an eventfd's: when it is or becomes
+ * readable, SERVE that waits fails with -EAGAIN, once until it rings anew.
+ */
+#define SKYIPC_SERVER_WORKER _IO(0xB5, 0x21)
+/* On a server, by any thread of its process: struct skyipc_dev_serve with
+ * SKYIPC_SERVE_REPLY only
+ */
+#define SKYIPC_SERVER_REPLY _IO(0xB5, 0x22)
+
+struct skyipc_dev_forward {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 token;		/* of a call that has no reply yet */
+	__s32 conn;		/* of this process, to another server */
+	__u32 op;
+	__u64 words[SKYIPC_DEV_WORDS];
+	__u64 ext[SKYIPC_DEV_EXT];
+};
+
+/*
+ * On a server, by any thread of its process: another server is to reply to this
+ * call, and gets it as one of @conn, with this operation and these words; data
+ * are the client's, and so is the deadline. What was granted is revoked before.
+ * -ESTALE: as for replies; -EPIPE: that server is gone; -EBUSY: another thread has
+ * taken a grant meanwhile. If it fails, the call has still to be replied to.
+ */
+#define SKYIPC_SERVER_FORWARD _IO(0xB5, 0x23)
+
+enum skyipc_dev_grant_flag {
+	SKYIPC_GRANT_REPLY = 1 << 0,	/* where the reply goes: writable */
+};
+
+struct skyipc_dev_grant {
+	__u32 size;
+	__u32 flags;		/* enum skyipc_dev_grant_flag; 0: the request */
+	__u64 token;
+	__u64 len;		/* comes back: that can be mapped */
+};
+
+/*
+ * On a server, by any thread of its process: what a call with SKYIPC_CALL_GRANT
+ * grants, as a descriptor to mmap() with MAP_SHARED, as a whole or in part, up to
+ * 64 times. When the client has the reply, or has gone, or the call has been
+ * forwarded, touching it is SIGBUS. -ENXIO: nothing is granted; -EBUSY: there is a
+ * descriptor already; -ESTALE
+ */
+#define SKYIPC_SERVER_GRANT _IO(0xB5, 0x24)
+
+/*
+ * On a connection, by the server's process or its client's: no call of it is
+ * served any more, and whoever waits for a reply does not.
+ */
+#define SKYIPC_CONN_KILL _IO(0xB5, 0x31)
+
+struct skyipc_dev_link {
+	__u32 size;
+	__u32 depth;		/* calls that may be outstanding, besides CALL's */
+};
+
+/* On a connection: a link for the calling thread; its descriptor */
+#define SKYIPC_CONN_LINK _IO(0xB5, 0x30)
+
+/* A message */
+struct skyipc_dev_msg {
+	__u32 op;
+	__s32 status;
+	__u64 words[SKYIPC_DEV_WORDS];
+	__u64 ext[SKYIPC_DEV_EXT];	/* more, for what is between */
+	__u64 data;		/* address */
+	__u64 len;
+};
+
+enum skyipc_dev_call_flag {
+	/* There is more than words: @data and @reply are looked at. */
+	SKYIPC_CALL_LONG = 1 << 0,
+	/* LINK_CALL: wait for the call that -EINPROGRESS told of. */
+	SKYIPC_CALL_RESUME = 1 << 1,
+	/*
+	 * LINK_CALL: nothing is withdrawn. After a signal it goes on, always; if
+	 * it is not done in time, it stays outstanding, as if it had been
+	 * submitted with @tag. A server that has not seen it by then hears that
+	 * it is cancelled. (For what must not be used again before it is over.)
+	 */
+	SKYIPC_CALL_KEEP = 1 << 2,
+	/*
+	 * @data and @reply are whole pages, and the server may map them until it
+	 * has replied: SKYIPC_SERVER_GRANT. Then nothing is copied.
+	 */
+	SKYIPC_CALL_GRANT = 1 << 3,
+};
+
+struct skyipc_dev_call {
+	__u32 size;
+	__u32 flags;		/* enum skyipc_dev_call_flag */
+	__u64 deadline;
+	/* CALL: until when to wait in one go; 0: as long as it takes */
+	__u64 patience;
+	__u64 tag;		/* SUBMIT, REAP: the caller's name for it */
+	struct skyipc_dev_msg msg;	/* the request, and then the reply */
+	/* with SKYIPC_CALL_LONG: where the reply's go */
+	__u64 reply;
+	__u64 reply_size;
+};
+
+/*
+ * On a link, by its thread.
+ * CALL: 0 and the reply; -EINTR: a signal, and the handler has not started, nor
+ * will it; -EINPROGRESS: a signal, or @patience is over, and the call goes on,
+ * see SKYIPC_CALL_RESUME; -ETIMEDOUT; -EPIPE: the server is gone and has not seen
+ * the call; -ECONNRESET: it has, perhaps; -EMSGSIZE: the reply does not fit
+ */
+#define SKYIPC_LINK_CALL _IO(0xB5, 0x40)
+/* SUBMIT: as CALL, but does not wait. -EAGAIN: @depth are outstanding */
+#define SKYIPC_LINK_SUBMIT _IO(0xB5, 0x41)
+/* REAP: a reply to a submitted call; waits. -ENOENT: none is outstanding */
+#define SKYIPC_LINK_REAP _IO(0xB5, 0x42)
+/* RELEASE: it is nobody's, until ADOPT */
+#define SKYIPC_LINK_RELEASE _IO(0xB5, 0x44)
+/*
+ * ADOPT, by any thread of the process: the link is its, with the calls that are
+ * outstanding. -EBUSY: it is another's
+ */
+#define SKYIPC_LINK_ADOPT _IO(0xB5, 0x45)
+
+/*
+ * For tests, on a link, if debugfs/skyipc/hand_over is on: as CALL with @call,
+ * but the worker does not come back from its SERVE: it goes on with the given
+ * state instead, as if it had been interrupted there. It replies with token 0.
+ */
+struct skyipc_dev_park {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 call;		/* struct skyipc_dev_call */
+	/* r15-r12, bp, bx, r11-r8, ax, cx, dx, si, di, ip, flags, sp, and the
+	 * bases of fs and gs
+	 */
+	__u64 regs[20];
+	__u64 xsave;		/* address of an XSAVE area, standard format */
+	__u64 xsave_size;	/* with all of x87, SSE, AVX and AVX-512 there is */
+};
+
+#define SKYIPC_LINK_PARK _IO(0xB5, 0x43)
+
+enum skyipc_dev_serve_flag {
+	SKYIPC_SERVE_REPLY = 1 << 0,	/* first @msg is the reply to @token */
+	SKYIPC_SERVE_WAIT = 1 << 1,	/* then wait for a call */
+	SKYIPC_SERVE_LONG = 1 << 2,	/* the reply has data */
+	/* What comes back: the call has data, @msg.len bytes of it */
+	SKYIPC_SERVE_DATA = 1 << 3,
+	/* ... which do not fit into @buf: SKYIPC_WORKER_READ */
+	SKYIPC_SERVE_MORE = 1 << 4,
+	/* ... its client has given up, but wants to hear that it is over. */
+	SKYIPC_SERVE_CANCELLED = 1 << 5,
+	/* ... its data are not copied to @buf, but may be mapped. */
+	SKYIPC_SERVE_GRANT = 1 << 6,
+	/* With LONG: the reply's data are where they belong, @msg.len bytes. */
+	SKYIPC_SERVE_IN_PLACE = 1 << 7,
+};
+
+struct skyipc_dev_serve {
+	__u32 size;
+	__u32 flags;		/* enum skyipc_dev_serve_flag */
+	__u64 deadline;		/* of the wait */
+	__u64 token;		/* of the call; 0: what the worker took last */
+	__u64 cookie;		/* of its connection */
+	struct skyipc_dev_msg msg;
+	__u64 buf;		/* where data of calls go */
+	__u64 buf_size;
+};
+
+/*
+ * On a worker, by its thread: reply and wait. If it fails, @flags has no
+ * SKYIPC_SERVE_REPLY any more: doing it again only waits. -ESTALE: nobody waits
+ * for that reply any more, or it has been given; -EMSGSIZE: the client has no
+ * room for it, another may be given; while it waited, -EINTR: a signal,
+ * -ETIMEDOUT, -EAGAIN: the bell; -EPIPE: the server is closed
+ */
+#define SKYIPC_WORKER_SERVE _IO(0xB5, 0x50)
+
+struct skyipc_dev_read {
+	__u32 size;
+	__u32 flags;		/* 0 */
+	__u64 token;
+	__u64 offset;		/* into the request's data */
+	__u64 buf;
+	__u64 len;
+};
+
+/* On a worker: a part of a call's data. Bytes read */
+#define SKYIPC_WORKER_READ _IO(0xB5, 0x51)
+
 #endif
