@@ -6,7 +6,7 @@ lib_pic  := $(lib_objs:.o=.pic.o)
 lib_so   := $(O)/libskyipc/libskyipc.so.$(VERSION)
 all_objs += $(lib_objs) $(lib_pic)
 
-lib_cflags := -fvisibility=hidden -Ilibskyipc/src
+lib_cflags := -fvisibility=hidden -Ilibskyipc/src -Ikmod/uapi
 
 $(lib_objs): extra_cflags += $(lib_cflags)
 

@@ -379,7 +379,7 @@ int skyipc_server_fd(struct skyipc_server *server);
  * Return: number of calls served, 0 also if time ran out or something happened
  * that was no call; -ESHUTDOWN: the server
  * has been shut down and is drained; -EBUSY: started, or another thread is in
- * here.
+ * here or stops it.
  */
 int skyipc_server_dispatch(struct skyipc_server *server, skyipc_time t);
 
@@ -411,7 +411,8 @@ int *skyipc_call_fds(struct skyipc_call *call, uint32_t n);
 /**
  * struct skyipc_connect_attr - how a connection is to be
  * @size:       sizeof(struct skyipc_connect_attr).
- * @transport:  name of the one to use; NULL: the best both sides have.
+ * @transport:  name of the one to use; NULL: that of $SKYIPC_TRANSPORT if set,
+ *              else the best both sides have.
  * @timeout_ns: for connecting; default 5 s. A name that does not exist yet is
  *              waited for only with @wait.
  * @wait:       non-zero: wait for the name to appear and to be served.

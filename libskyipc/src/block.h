@@ -7,25 +7,22 @@
 #ifndef SKY_BLOCK_H
 #define SKY_BLOCK_H
 
-#include <stdint.h>
-
 struct block_hooks {
 	/*
-	 * About to sleep on *@word, if not NULL. Return: 1 if there is nobody
-	 * to serve meanwhile, but there may be later: *@word is then changed
-	 * and woken, once, and the hook wants to be asked again. Until back().
+	 * About to sleep. Return: whether back() must be called. May be called
+	 * again before that.
 	 */
-	int (*about)(_Atomic uint32_t *word);
-	/* Does not sleep any more; only after a 1. */
+	int (*about)(void);
+	/* Does not sleep any more. */
 	void (*back)(void);
 };
 
 /* Set on worker threads while a handler runs, NULL elsewhere. */
 extern __thread const struct block_hooks *block_hooks;
 
-static inline int about_to_block(_Atomic uint32_t *word)
+static inline int about_to_block(void)
 {
-	return block_hooks ? block_hooks->about(word) : 0;
+	return block_hooks ? block_hooks->about() : 0;
 }
 
 #endif

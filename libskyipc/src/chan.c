@@ -69,6 +69,8 @@ static void fork_done(int child)
 			continue;
 		if (child) {
 			atomic_store(&conn->state, CONN_FORKED);
+			if (conn->ops->forked)
+				conn->ops->forked(conn);
 			if (conn->bell >= 0)
 				close(conn->bell);
 			/* sock is closed by fork.c */
@@ -179,6 +181,16 @@ int chan_get(struct skyipc_conn *conn, struct chan **out, uint64_t deadline)
 	if (chan)
 		conn->idle = chan->next_idle;
 	pthread_mutex_unlock(&conn->lock);
+	if (chan && conn->ops->adopt) {
+		err = conn->ops->adopt(chan);
+		if (err) {
+			pthread_mutex_lock(&conn->lock);
+			chan->next_idle = conn->idle;
+			conn->idle = chan;
+			pthread_mutex_unlock(&conn->lock);
+			return err;
+		}
+	}
 	if (!chan) {
 		int cancel = cancel_off();
 

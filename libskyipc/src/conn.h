@@ -50,7 +50,9 @@ struct skyipc_conn {
 	struct chan *idle;  /* those without a thread */
 	struct fdq fdq;	    /* descriptors of replies */
 	struct question *questions;
-	struct unmapped *unmapped; /* channels; belongs to the transport */
+	struct unmapped *unmapped; /* shm: channels */
+	struct spare *spare;	   /* kcall: channels without a link */
+	int kcall;		   /* kcall: as the module has it, or -1 */
 };
 
 static inline int conn_state(struct skyipc_conn *conn)

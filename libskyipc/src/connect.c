@@ -18,6 +18,7 @@
 #include "err.h"
 #include "fork.h"
 #include "name.h"
+#include "flags.h"
 #include "shm_layout.h"
 #include "sock.h"
 #include "trust.h"
@@ -152,8 +153,8 @@ int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 					 : "no valid answer from the server");
 	err = proto_check(answer, (size_t)len);
 	point("client-welcome-heard");
-	if (err == (int)want && answer->answer.result == 0 && nfds == !!fd) {
-		if (fd)
+	if (err == (int)want && answer->answer.result == 0 && nfds <= !!fd) {
+		if (nfds)
 			*fd = fds[0];
 		return 0;
 	}
@@ -165,6 +166,21 @@ int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 	return fail(answer->answer.result, "%s",
 		    answer->answer.text[0] ? answer->answer.text
 					   : strerror(-answer->answer.result));
+}
+
+static int check_transport(struct skyipc_connect_attr *attr)
+{
+	const char *env = secure_getenv("SKYIPC_TRANSPORT");
+	const char *from = "";
+
+	if (!attr->transport && env && *env) {
+		attr->transport = env;
+		from = " (SKYIPC_TRANSPORT)";
+	}
+	if (attr->transport && !transport_named(attr->transport))
+		return fail(-EPROTONOSUPPORT, "no transport named %s%s",
+			    attr->transport, from);
+	return 0;
 }
 
 /* Fill in defaults and check; @attr is a private copy. */
@@ -180,19 +196,16 @@ static int check_attr(struct skyipc_connect_attr *attr)
 		attr->spin_ns = SPIN_NS;
 	if (attr->depth > SHM_DEPTH_MAX)
 		return fail(-EINVAL, "depth is at most %u", SHM_DEPTH_MAX);
-	if (attr->buf_size > SHM_BUF_MAX)
+	if (attr->buf_size > BUF_SIZE_MAX)
 		return fail(-EINVAL, "buf_size is at most %llu",
-			    (unsigned long long)SHM_BUF_MAX);
+			    (unsigned long long)BUF_SIZE_MAX);
 	attr->depth = (uint32_t)max_u64(roundup_pow2(attr->depth), 2);
 	attr->buf_size = align_up(attr->buf_size, 4096);
 	if (!attr->bufs)
 		attr->bufs = (uint32_t)min_u64(BUFS, attr->depth);
 	if (attr->bufs > attr->depth)
 		return fail(-EINVAL, "bufs is at most depth");
-	if (attr->transport && !transport_named(attr->transport))
-		return fail(-EPROTONOSUPPORT, "no transport named %s",
-			    attr->transport);
-	return 0;
+	return check_transport(attr);
 }
 
 /*
@@ -231,10 +244,13 @@ static int hello(struct skyipc_conn *conn,
 			     trusted ? &conn->bell : NULL, deadline);
 	if (err)
 		return err;
-	if (trusted && !is_bell(conn->bell))
-		return fail(-EPROTO, "the server's doorbell is none");
 	conn->ops = transport_named(msg.welcome.transport);
-	if (!conn->ops || msg.welcome.depth != attr->depth ||
+	if (conn->bell >= 0 ? !is_bell(conn->bell)
+			    : trusted && conn->ops && conn->ops->rings)
+		return fail(-EPROTO, "the server's doorbell is none");
+	if (!conn->ops ||
+	    (attr->transport && strcmp(attr->transport, conn->ops->name)) ||
+	    msg.welcome.depth != attr->depth ||
 	    msg.welcome.bufs != attr->bufs ||
 	    msg.welcome.buf_size != attr->buf_size)
 		return fail(-EPROTO, "the server offers what was not asked");
@@ -316,7 +332,7 @@ SKY_PUBLIC int skyipc_connect(const char *name,
 	pthread_cond_init(&conn->sock_free, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_init(&conn->lock, NULL);
-	conn->sock = conn->sock_fd.fd = conn->bell = -1;
+	conn->sock = conn->sock_fd.fd = conn->bell = conn->kcall = -1;
 	conn->call_ns = attr.call_ns;
 	conn->spin_ns = attr.spin_ns;
 

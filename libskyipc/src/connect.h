@@ -16,9 +16,10 @@ int rendezvous(const char *name, int wait, uint64_t deadline,
 	       struct fork_fd *sock);
 
 /*
- * Send @req and wait for the answer @want with its one descriptor, or with none
- * if @fd is NULL. @answer may be @req. Return: 0; -errno with errmsg, the
- * server's own if it refused; -EPIPE: it hung up without an answer.
+ * Send @req and wait for the answer @want, with one descriptor at most, or with
+ * none if @fd is NULL. *@fd is -1 if it had none. @answer may be @req. Return:
+ * 0; -errno with errmsg, the server's own if it refused; -EPIPE: it hung up
+ * without an answer.
  */
 int rendezvous_ask(int sock, const union proto_msg *req, enum proto_type want,
 		   union proto_msg *answer, int *fd, uint64_t deadline);

@@ -31,10 +31,31 @@ static int answer(struct sconn *conn, union proto_msg *msg, size_t len,
 
 /* ---- messages ----------------------------------------------------------- */
 
+/* Over @t; NULL: the best that is usable here, and has room. */
+static int open_over(struct sconn *conn, const struct transport *t,
+		     const struct proto_hello *hello, char *why, size_t size)
+{
+	const struct transport *next;
+	int err = -EPROTONOSUPPORT;
+
+	if (t) {
+		conn->transport = t;
+		return sconn_open(conn, hello, why, size);
+	}
+	for (unsigned i = 0; err && (next = transport_at(i)); i++) {
+		if (next->serves(conn->server, why, size))
+			continue;
+		why[0] = '\0';
+		conn->transport = next;
+		err = sconn_open(conn, hello, why, size);
+	}
+	return err;
+}
+
 static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 {
 	struct skyipc_server *server = conn->server;
-	const struct transport *t;
+	const struct transport *t = NULL;
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_WELCOME);
 	unsigned nfds = 0;
@@ -42,19 +63,14 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 	int err = 0;
 
 	point("server-hello-heard");
-	/* The best that is usable here, or the one the client wants. */
 	if (hello->transport[0]) {
 		t = transport_named(hello->transport);
-	} else {
-		for (unsigned i = 0; (t = transport_at(i)); i++)
-			if (!t->probe(why, sizeof(why)))
-				break;
-		why[0] = '\0';
-	}
-	if (!t) {
 		snprintf(why, sizeof(why), "the server lacks the transport");
-		err = -EPROTONOSUPPORT;
+		err = t ? t->serves(server, why, sizeof(why))
+			: -EPROTONOSUPPORT;
 	}
+	if (!err)
+		why[0] = '\0';
 	if (!err && server->attr.accept) {
 		err = server->attr.accept(&conn->peer, server->attr.accept_arg);
 		if (err > 0 || err < -4095)
@@ -63,11 +79,9 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 			snprintf(why, sizeof(why),
 				 "the server does not accept this client");
 	}
-	if (!err) {
-		conn->transport = t;
-		err = sconn_open(conn, hello, why, sizeof(why));
-	}
-	if (!err && !conn->rings_by_sock) {
+	if (!err)
+		err = open_over(conn, t, hello, why, sizeof(why));
+	if (!err && conn->bell >= 0 && !conn->rings_by_sock) {
 		err = sconn_reserve_fds(conn, 1, why, sizeof(why));
 		nfds = !err;
 	}
@@ -77,7 +91,7 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 		return err;
 	}
 	snprintf(msg.welcome.transport, sizeof(msg.welcome.transport), "%s",
-		 t->name);
+		 conn->transport->name);
 	msg.welcome.depth = conn->depth;
 	msg.welcome.bufs = conn->bufs;
 	msg.welcome.buf_size = conn->buf_size;
@@ -120,11 +134,13 @@ static int give_chan(struct sconn *conn)
 	size_t len = proto_init(&msg, PROTO_CHAN);
 	char why[160] = "";
 	struct schan *ch;
-	int fd, err;
+	int fd = conn->kcall, err;
 
 	err = sconn_reserve_fds(conn, 1, why, sizeof(why));
 	if (!err) {
-		err = sconn_chan_add(conn, &ch, &fd, why, sizeof(why));
+		err = conn->kcall < 0
+			      ? sconn_chan_add(conn, &ch, &fd, why, sizeof(why))
+			      : sconn_chan_number(conn, &ch, why, sizeof(why));
 		if (err)
 			sconn_unreserve_fds(conn, 1);
 	}
@@ -136,7 +152,8 @@ static int give_chan(struct sconn *conn)
 	point("server-chan-made");
 	err = sconn_send_locked(conn, &msg, len, &fd, 1);
 	point("server-chan-given");
-	close(fd);
+	if (fd != conn->kcall)
+		close(fd);
 	return err;
 }
 
@@ -166,7 +183,7 @@ static int ring(struct sconn *conn)
 {
 	uint64_t one = 1;
 
-	if (!conn->rings_by_sock)
+	if (!conn->rings_by_sock || conn->bell < 0)
 		return -EPROTO;
 	/* Full: then it says what it is to say. */
 	if (write(conn->bell, &one, sizeof(one)) < 0 && errno != EAGAIN)
@@ -266,6 +283,7 @@ int control_step(struct skyipc_server *server, int ms, int *bells)
 			accept_timer(server);
 			break;
 		case EVENT_BELLS:
+		case EVENT_KCALL:
 			if (bells)
 				*bells = 1;
 			break;
@@ -297,10 +315,19 @@ static void close_listener(struct skyipc_server *server)
 	name_disown(&server->name);
 }
 
-void control_drain(struct skyipc_server *server)
+void control_drain_next(struct skyipc_server *server)
 {
 	uint64_t one = 1;
 
+	if (!atomic_load(&server->draining))
+		return;
+	if (write(server->drain_fd, &one, sizeof(one)) < 0)
+		server_say(server, SKYIPC_LOG_ERROR, "drain: %s",
+			   strerror(errno));
+}
+
+void control_drain(struct skyipc_server *server)
+{
 	point("server-drain");
 	close_listener(server);
 	pthread_mutex_lock(&server->lock);
@@ -308,10 +335,7 @@ void control_drain(struct skyipc_server *server)
 	atomic_store(&server->draining, 1);
 	pthread_cond_broadcast(&server->changed);
 	pthread_mutex_unlock(&server->lock);
-	/* Wakes every worker, for nobody reads it. */
-	if (write(server->drain_fd, &one, sizeof(one)) < 0)
-		server_say(server, SKYIPC_LOG_ERROR, "drain: %s",
-			   strerror(errno));
+	control_drain_next(server);
 }
 
 void control_run(struct skyipc_server *server)

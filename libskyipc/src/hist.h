@@ -6,6 +6,9 @@
 #include "skyipc.h"
 #include "util.h"
 
+/* One call in so many is timed, by either side. */
+#define TIMED_MASK 63
+
 /* Values below 8 have a bucket each, then 8 buckets to each power of two. */
 static inline unsigned hist_index(uint64_t ns)
 {

@@ -11,6 +11,10 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
+/* Pages are taken so many bytes at a time: about a millisecond. */
+#define PIECE (UINT64_C(4) << 20)
+#define PIECE_MIN 4096u
+
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static int memfd_new(const char *name)
@@ -44,22 +48,40 @@ fail:
 	return err;
 }
 
-int memfd_fill(int fd, uint64_t from, uint64_t len)
+int memfd_fill(int fd, struct memfd_fill *f)
 {
-	if (!fallocate(fd, 0, (off_t)from, (off_t)len))
-		return 0;
-	return errno == ENOSPC ? -ENOMEM : -errno;
+	uint64_t left = f->size - f->done, n;
+
+	if (!f->piece)
+		f->piece = PIECE;
+	n = f->piece < left ? f->piece : left;
+	if (!fallocate(fd, 0, (off_t)f->done, (off_t)n)) {
+		f->done += n;
+		if (f->piece < PIECE)
+			f->piece *= 2;
+		return f->done < f->size;
+	}
+	if (errno != EINTR)
+		return errno == ENOSPC ? -ENOMEM : -errno;
+	/*
+	 * A signal undoes what has been done of a piece. Where they come faster
+	 * than this machine fills it, half of it may do; a page always does.
+	 */
+	if (f->piece > PIECE_MIN)
+		f->piece /= 2;
+	return 1;
 }
 
 int memfd_make(const char *name, size_t size, int *fd, void **mem)
 {
+	struct memfd_fill fill = { .size = size };
 	int err = memfd_begin(name, size, fd, mem);
 
 	if (err)
 		return err;
 	do {
-		err = memfd_fill(*fd, 0, size);
-	} while (err == -EINTR);
+		err = memfd_fill(*fd, &fill);
+	} while (err > 0);
 	if (err) {
 		munmap(*mem, size);
 		close(*fd);

@@ -14,12 +14,17 @@
 int memfd_make(const char *name, size_t size, int *fd, void **mem);
 
 /*
- * The same in steps, for what is large: make, seal and map; then commit @len
- * bytes from @from, as often as it takes. memfd_fill() returns -EINTR when a
- * signal came (nothing of this piece is done), -ENOMEM.
+ * The same in steps, for what is large: make, seal and map; then commit what
+ * @fill says, which starts with zeros and the @size, as often as it takes.
+ * memfd_fill() does about a millisecond's work: 1: there is more; 0: all is
+ * done; -ENOMEM.
  */
+struct memfd_fill {
+	uint64_t size, done;
+	uint64_t piece; /* how much was fitting between two signals */
+};
 int memfd_begin(const char *name, size_t size, int *fd, void **mem);
-int memfd_fill(int fd, uint64_t from, uint64_t len);
+int memfd_fill(int fd, struct memfd_fill *fill);
 
 /* Map a received one; -EPROTO if it is not sealed or not of this @size. */
 int memfd_map(int fd, size_t size, void **mem);

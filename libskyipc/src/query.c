@@ -12,6 +12,7 @@
 #include "info.h"
 #include "memfd.h"
 #include "query.h"
+#include "sock.h"
 #include "util.h"
 
 #define QUERY_NS UINT64_C(5000000000)
@@ -92,9 +93,9 @@ SKY_PUBLIC int skyipc_query(const char *name, struct skyipc_server_info *user,
 	if (err)
 		return err;
 	err = -EPROTO;
-	if (msg.info.size && msg.info.size < INFO_MAX)
+	if (fd >= 0 && msg.info.size && msg.info.size < INFO_MAX)
 		err = memfd_map_const(fd, msg.info.size, &map);
-	close(fd);
+	close_fds(&fd, 1);
 	if (!err) {
 		err = info_parse(map, msg.info.size, &server, conns, nconns);
 		munmap((void *)map, msg.info.size);

@@ -20,6 +20,7 @@
 #include "hist.h"
 #include "point.h"
 #include "server.h"
+#include "transport.h"
 #include "sock.h"
 #include "trust.h"
 
@@ -123,7 +124,7 @@ static int add_locked(struct skyipc_server *server, int sock, char *why,
 	}
 	conn->server = server;
 	conn->sock = sock;
-	conn->bell = -1;
+	conn->bell = conn->kcall = -1;
 	conn->refs = 1;
 	conn->deadline = now_ns() + server->attr.handshake_ns;
 	pthread_mutex_init(&conn->sock_lock, NULL);
@@ -201,6 +202,8 @@ void sconn_put(struct sconn *conn)
 	sconn_mem_free(conn);
 	if (conn->bell >= 0)
 		close(conn->bell);
+	if (conn->kcall >= 0)
+		close(conn->kcall);
 	fdq_clear(&conn->fdq);
 	pthread_mutex_destroy(&conn->sock_lock);
 	free(conn);
@@ -300,6 +303,8 @@ void sconn_kill(struct sconn *conn, enum sconn_end end, const char *why)
 	if (conn->bell >= 0)
 		epoll_ctl(server->bell_ep, EPOLL_CTL_DEL, conn->bell, NULL);
 	pthread_mutex_unlock(&server->lock);
+	if (conn->transport && conn->transport->kill)
+		conn->transport->kill(conn);
 
 	if (!lingering)
 		server_say(server, SKYIPC_LOG_DEBUG, "pid %d uid %u: %s",
@@ -308,16 +313,27 @@ void sconn_kill(struct sconn *conn, enum sconn_end end, const char *why)
 		bury(conn);
 }
 
+int sconn_bell_open(struct sconn *conn)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET,
+				  .data.u64 = conn->id };
+
+	conn->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (conn->bell < 0 || epoll_ctl(conn->server->bell_ep, EPOLL_CTL_ADD,
+					conn->bell, &ev) < 0)
+		return -errno;
+	return 0;
+}
+
 int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
 	       size_t size)
 {
 	struct skyipc_server *server = conn->server;
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET,
-				  .data.u64 = conn->id };
+	int err;
 
 	if (hello->depth < 2 || (hello->depth & (hello->depth - 1)) ||
 	    !hello->bufs || hello->bufs > hello->depth || !hello->buf_size ||
-	    hello->buf_size % 4096 || hello->buf_size > SHM_BUF_MAX ||
+	    hello->buf_size % 4096 || hello->buf_size > BUF_SIZE_MAX ||
 	    hello->flags & ~PROTO_HELLO_RING) {
 		snprintf(why, size, "impossible sizes or flags");
 		return -EINVAL;
@@ -336,10 +352,9 @@ int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
 	conn->bufs = hello->bufs;
 	conn->buf_size = hello->buf_size;
 	conn->rings_by_sock = !!(hello->flags & PROTO_HELLO_RING);
-	conn->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (conn->bell < 0 ||
-	    epoll_ctl(server->bell_ep, EPOLL_CTL_ADD, conn->bell, &ev) < 0)
-		return -errno;
+	err = conn->transport->admit(conn);
+	if (err)
+		return err;
 	pthread_mutex_lock(&server->lock);
 	TAILQ_REMOVE(&server->handshakes, conn, handshake);
 	conn->state = SCONN_OPEN;

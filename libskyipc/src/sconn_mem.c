@@ -18,11 +18,9 @@
 #include "point.h"
 #include "server.h"
 
-/* Pages of buffers are taken so many bytes at a time: about a millisecond. */
-#define PIECE (UINT64_C(4) << 20)
-
-/* Charge @size bytes and a mapping to the user; -EDQUOT. */
-static int charge(struct sconn *conn, uint64_t size, char *why, size_t len)
+/* Charge @size bytes and @maps mappings to the user; -EDQUOT. */
+static int charge(struct sconn *conn, uint64_t size, uint32_t maps, char *why,
+		  size_t len)
 {
 	struct skyipc_server *server = conn->server;
 	struct quota_user *user = conn->user;
@@ -36,7 +34,7 @@ static int charge(struct sconn *conn, uint64_t size, char *why, size_t len)
 			 "and wants %llu more",
 			 (unsigned)user->uid, (unsigned long long)user->mem,
 			 (unsigned long long)max, (unsigned long long)size);
-	} else if (user->maps >= server->maps_per_uid) {
+	} else if (user->maps + maps > server->maps_per_uid) {
 		snprintf(why, len,
 			 "quota of mappings: uid %u has its %llu (half of "
 			 "vm.max_map_count)",
@@ -45,21 +43,21 @@ static int charge(struct sconn *conn, uint64_t size, char *why, size_t len)
 	} else {
 		user->mem += size;
 		conn->mem += size;
-		user->maps++;
-		conn->maps++;
+		user->maps += maps;
+		conn->maps += maps;
 		err = 0;
 	}
 	pthread_mutex_unlock(&server->lock);
 	return err;
 }
 
-static void uncharge(struct sconn *conn, uint64_t size)
+static void uncharge(struct sconn *conn, uint64_t size, uint32_t maps)
 {
 	pthread_mutex_lock(&conn->server->lock);
 	conn->user->mem -= size;
 	conn->mem -= size;
-	conn->user->maps--;
-	conn->maps--;
+	conn->user->maps -= maps;
+	conn->maps -= maps;
 	pthread_mutex_unlock(&conn->server->lock);
 }
 
@@ -89,14 +87,14 @@ int sconn_chan_add(struct sconn *conn, struct schan **out, int *fd, char *why,
 	void *map;
 	int err;
 
-	err = charge(conn, size, why, len);
+	err = charge(conn, size, 1, why, len);
 	if (err)
 		return err;
 	ch = aligned_alloc(64, align_up(sizeof(*ch), 64));
 	err = ch ? memfd_make("skyipc-channel", size, fd, &map) : -ENOMEM;
 	if (err) {
 		free(ch);
-		uncharge(conn, size);
+		uncharge(conn, size, 1);
 		return err;
 	}
 	memset(ch, 0, sizeof(*ch));
@@ -114,28 +112,106 @@ int sconn_chan_add(struct sconn *conn, struct schan **out, int *fd, char *why,
 		munmap(map, size);
 		close(*fd);
 		free(ch);
-		uncharge(conn, size);
+		uncharge(conn, size, 1);
 		return err;
 	}
 	*out = ch;
 	return 0;
 }
 
-/* ---- buffers ------------------------------------------------------------- */
+/* ---- channels without memory --------------------------------------------- */
 
-/* Go on with it. 1: there is more to do; 0: done; -errno. */
-static int make_piece(struct making *m)
+/*
+ * A worker that has a call wants its channel at once, and others are added
+ * meanwhile: pieces never move. The number plus one is in the piece of its
+ * highest bit.
+ */
+static _Atomic(struct schan *) *piece(struct sconn *conn, uint32_t number,
+				      unsigned *i)
 {
-	uint64_t n = min_u64(PIECE, m->size - m->done);
-	int err = memfd_fill(m->fd, m->done, n);
+	*i = 31 - (unsigned)__builtin_clz(number + 1);
+	if (*i >= SCONN_PIECES)
+		return NULL;
+	/* Acquire: pairs with number_room(). */
+	return atomic_load_explicit(&conn->by_number[*i], memory_order_acquire);
+}
 
-	if (err == -EINTR)
-		return 1;
+struct schan *sconn_chan(struct sconn *conn, uint32_t number)
+{
+	_Atomic(struct schan *) *p;
+	unsigned i;
+
+	if (number >= (1u << SCONN_PIECES) - 1)
+		return NULL;
+	p = piece(conn, number, &i);
+	/* Acquire: pairs with sconn_chan_number(). */
+	return p ? atomic_load_explicit(&p[number + 1 - (1u << i)],
+					memory_order_acquire)
+		 : NULL;
+}
+
+#define DRAIN_MAX 65536
+
+uint64_t sconn_drain_max(const struct sconn *conn)
+{
+	/* A channel has as many submitted, and one that is waited for. */
+	return min_u64((uint64_t)conn->nchans * (conn->depth + 1), DRAIN_MAX);
+}
+
+/* Under sock_lock, of who adds channels: room for the next number */
+static int number_room(struct sconn *conn)
+{
+	_Atomic(struct schan *) *p;
+	unsigned i;
+
+	p = piece(conn, conn->nchans, &i);
+	if (p)
+		return 0;
+	if (i >= SCONN_PIECES)
+		return -EDQUOT;
+	p = calloc((size_t)1 << i, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	/* Release: pairs with piece(). */
+	atomic_store_explicit(&conn->by_number[i], p, memory_order_release);
+	return 0;
+}
+
+int sconn_chan_number(struct sconn *conn, struct schan **out, char *why,
+		      size_t len)
+{
+	_Atomic(struct schan *) *p;
+	struct schan *ch = NULL;
+	unsigned i;
+	int err;
+
+	/* As much of the user's share as a channel in memory is. */
+	err = charge(conn, sizeof(*ch), 1, why, len);
 	if (err)
 		return err;
-	m->done += n;
-	return m->done < m->size;
+	err = number_room(conn);
+	if (!err)
+		ch = calloc(1, sizeof(*ch));
+	if (ch) {
+		ch->conn = conn;
+		err = chan_link(conn, ch);
+	} else if (!err) {
+		err = -ENOMEM;
+	}
+	if (err) {
+		free(ch);
+		uncharge(conn, sizeof(*ch), 1);
+		return err;
+	}
+	p = piece(conn, ch->number, &i);
+	/* Release: pairs with sconn_chan(). */
+	atomic_store_explicit(&p[ch->number + 1 - (1u << i)], ch,
+			      memory_order_release);
+	*out = ch;
+	return 0;
 }
+
+/* ---- buffers ------------------------------------------------------------- */
 
 /* The buffers are there, or (@err) will not be; under sock_lock. */
 static void made(struct making *m, int err)
@@ -147,13 +223,13 @@ static void made(struct making *m, int err)
 	if (!err && conn->state != SCONN_OPEN)
 		err = -EPIPE;
 	if (!err) {
-		stat_add(ch->stats.mem, m->size);
+		stat_add(ch->stats.mem, m->fill.size);
 		/* Release: a worker that sees a request with a buffer sees
 		 * data. */
 		atomic_store_explicit(&ch->data, m->map, memory_order_release);
 	} else {
-		munmap(m->map, m->size);
-		uncharge(conn, m->size);
+		munmap(m->map, m->fill.size);
+		uncharge(conn, m->fill.size, 1);
 		sconn_unreserve_fds(conn, 1);
 	}
 	point("server-bufs-made");
@@ -180,15 +256,18 @@ static void make_later(struct skyipc_server *server, struct making *m)
 
 int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why, size_t len)
 {
-	uint64_t size = shm_bufs_size(conn->bufs, conn->buf_size);
+	uint64_t size = bufs_bytes(conn->bufs, conn->buf_size);
 	struct making *m;
 	struct schan *ch;
 	void *map;
 	int err;
 
 	/* Channels and buffers are added under sock_lock only. */
-	for (ch = conn->chans; ch && ch->number != number; ch = ch->next)
-		;
+	if (conn->kcall >= 0)
+		ch = sconn_chan(conn, number);
+	else
+		for (ch = conn->chans; ch && ch->number != number;)
+			ch = ch->next;
 	if (!ch || ch->data || ch->being_made) {
 		snprintf(why, len, "no such channel, or it has its buffers");
 		return -EINVAL;
@@ -196,7 +275,7 @@ int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why, size_t len)
 	err = sconn_reserve_fds(conn, 1, why, len);
 	if (err)
 		return err;
-	err = charge(conn, size, why, len);
+	err = charge(conn, size, 1, why, len);
 	if (err) {
 		sconn_unreserve_fds(conn, 1);
 		return err;
@@ -205,16 +284,16 @@ int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why, size_t len)
 	err = m ? memfd_begin("skyipc-buffers", size, &m->fd, &map) : -ENOMEM;
 	if (err) {
 		free(m);
-		uncharge(conn, size);
+		uncharge(conn, size, 1);
 		sconn_unreserve_fds(conn, 1);
 		return err;
 	}
 	m->conn = conn;
 	m->ch = ch;
 	m->map = map;
-	m->size = size;
+	m->fill.size = size;
 	ch->being_made = 1;
-	err = make_piece(m);
+	err = memfd_fill(m->fd, &m->fill);
 	if (err > 0) {
 		atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
 		make_later(conn->server, m);
@@ -251,7 +330,7 @@ void sconn_bufs_step(struct skyipc_server *server)
 		return;
 	conn = m->conn;
 	if (conn->state == SCONN_OPEN)
-		err = make_piece(m);
+		err = memfd_fill(m->fd, &m->fill);
 	if (err > 0) {
 		make_later(server, m);
 		return;
@@ -269,7 +348,7 @@ void sconn_bufs_drop_all(struct skyipc_server *server)
 	while ((m = making_pop(server))) {
 		struct sconn *conn = m->conn;
 
-		munmap(m->map, m->size);
+		munmap(m->map, m->fill.size);
 		close(m->fd);
 		free(m);
 		sconn_put(conn);
@@ -298,10 +377,13 @@ void sconn_mem_free(struct sconn *conn)
 		struct schan *ch = conn->chans;
 
 		conn->chans = ch->next;
-		unmap(conn, ch->head, shm_chan_size(conn->depth));
+		if (ch->head)
+			unmap(conn, ch->head, shm_chan_size(conn->depth));
 		if (ch->data)
 			unmap(conn, ch->data,
-			      shm_bufs_size(conn->bufs, conn->buf_size));
+			      bufs_bytes(conn->bufs, conn->buf_size));
 		free(ch);
 	}
+	for (unsigned i = 0; i < SCONN_PIECES; i++)
+		free(conn->by_number[i]);
 }

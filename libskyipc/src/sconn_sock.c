@@ -8,6 +8,7 @@
  * ETOOMANYREFS). So both are charged to the client's user.
  */
 #include <errno.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -29,15 +30,32 @@
  * kernel), and no event follows.
  */
 #define NEARLY_NOTHING 64
+#define LEAST_MESSAGE 256
 
 /* ---- sending ---------------------------------------------------------------
  */
 
-static int all_read(const struct sconn *conn)
+/* How many messages lie in the socket, at most */
+static unsigned messages_unread(const struct sconn *conn)
 {
 	int bytes;
 
-	return !ioctl(conn->sock, SIOCOUTQ, &bytes) && bytes < NEARLY_NOTHING;
+	if (ioctl(conn->sock, SIOCOUTQ, &bytes))
+		return UINT_MAX;
+	return bytes < NEARLY_NOTHING ? 0 : (unsigned)bytes / LEAST_MESSAGE + 1;
+}
+
+/* How many descriptors they have, at most: they are the last that were sent. */
+static unsigned fds_unread(const struct sconn *conn)
+{
+	unsigned messages = messages_unread(conn), n = 0;
+
+	if (messages >= SCONN_SENT)
+		return conn->unread;
+	for (unsigned i = 1; i <= messages; i++)
+		n += conn->sent[(conn->sent_next - i) % SCONN_SENT];
+	n += conn->reserved;
+	return n < conn->unread ? n : conn->unread;
 }
 
 static void unread_locked(struct sconn *conn, unsigned n)
@@ -72,10 +90,9 @@ static void look_locked(struct quota_user *user)
 		conn = TAILQ_FIRST(&user->unread_conns);
 		if (!conn)
 			return;
-		if (!conn->reserved && all_read(conn)) {
-			read_locked(conn, conn->unread);
+		read_locked(conn, conn->unread - fds_unread(conn));
+		if (!conn->unread)
 			continue;
-		}
 		TAILQ_REMOVE(&user->unread_conns, conn, unread_entry);
 		TAILQ_INSERT_TAIL(&user->unread_conns, conn, unread_entry);
 	}
@@ -115,8 +132,10 @@ static void settle(struct sconn *conn, unsigned n, int sent)
 {
 	pthread_mutex_lock(&conn->server->lock);
 	conn->reserved -= n;
+	if (sent)
+		conn->sent[conn->sent_next++ % SCONN_SENT] = (uint16_t)n;
 	/* (A connection that is buried meanwhile has none.) */
-	if (!sent && conn->unread)
+	else if (conn->unread)
 		read_locked(conn, n);
 	pthread_mutex_unlock(&conn->server->lock);
 }
@@ -144,13 +163,16 @@ int sconn_has_unread(struct sconn *conn)
 	int unread;
 
 	pthread_mutex_lock(&conn->server->lock);
-	unread = conn->unread && !all_read(conn);
+	unread = conn->unread && messages_unread(conn);
 	pthread_mutex_unlock(&conn->server->lock);
 	return unread;
 }
 
 /* ---- receiving -------------------------------------------------------------
  */
+
+/* Calls of a connection that have lost their descriptors and are to hear it */
+#define LOST_MAX 4096
 
 /*
  * The call gets @err instead of its handler. No client has more calls
@@ -159,7 +181,7 @@ int sconn_has_unread(struct sconn *conn)
 static int lose_fds_locked(struct sconn *conn, const union proto_msg *msg,
 			   int err)
 {
-	if (msg->fds.chan >= conn->nchans ||
+	if (msg->fds.chan >= conn->nchans || conn->fdq.lost >= LOST_MAX ||
 	    conn->fdq.lost >= (uint64_t)conn->nchans * conn->depth)
 		return -EPROTO;
 	return fdq_lose(&conn->fdq, msg->fds.chan, msg->fds.pos, err);

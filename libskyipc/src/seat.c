@@ -14,10 +14,12 @@
  * the worker makes no system call but to wake a client that has parked.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "kcall_server.h"
 #include "point.h"
 #include "seat.h"
 #include "yield.h"
@@ -25,8 +27,15 @@
 /* A busy worker drops channels that were quiet for so many rounds. */
 #define QUIET_ROUNDS 4096
 
+/* A thread that could not become a worker of the module tries again. */
+#define TRY_AGAIN_MS 10
+
+/* After so many calls a busy worker looks at the clock. */
+#define BUSY_CALLS 64
+
 /* A dispatching thread has other things to do, however busy clients are. */
 #define DISPATCH_ROUNDS 256
+#define DISPATCH_CALLS 4096
 
 /* Look at every channel once. Return: calls served; stops if the seat is
  * lost.*/
@@ -69,6 +78,14 @@ static unsigned round_once(struct seat *seat)
 			    !seat_list_drop(seat, i))
 				i++;
 	return served;
+}
+
+/* Who else wants something? */
+static void look_around(struct seat *seat)
+{
+	seat_bells(seat, 0);
+	if (my_seat == seat)
+		kcall_serve(seat, 0);
 }
 
 /*
@@ -143,7 +160,9 @@ static unsigned linger(struct seat *seat)
 		}
 		t = ticks();
 		if (t - seat->last_bells > server->bells_every)
-			seat_bells(seat, 0);
+			look_around(seat);
+		if (my_seat != seat)
+			return 0;
 		if (atomic_load_explicit(&server->draining,
 					 memory_order_relaxed))
 			return 0;
@@ -158,6 +177,17 @@ out:
 	return served;
 }
 
+/*
+ * For a call or a bell, and serve calls as long as there is nothing else. The
+ * module tells of a bell once, and may have told when nobody listened: so look
+ * before. (Whatever rings after that ends the wait.) Who rings all the time
+ * does not keep calls from being served.
+ */
+static void sleep_in_module(struct seat *seat)
+{
+	kcall_serve(seat, !seat_bells(seat, 0));
+}
+
 /* Take everything off the list and sleep until a bell rings. */
 static void sleep_until_bell(struct seat *seat)
 {
@@ -170,8 +200,13 @@ static void sleep_until_bell(struct seat *seat)
 		return;
 	stat_add(seat->parks, 1);
 	point("server-sleep");
-	seat_bells(seat, -1);
+	if (kcall_worker_ready(seat->server))
+		sleep_in_module(seat);
+	else
+		seat_bells(seat, seat->server->kcall < 0 ? -1 : TRY_AGAIN_MS);
 	point("server-woken");
+	if (my_seat != seat)
+		return;
 	t = ticks() - t0;
 	seat->gap_avg += (t >> 3) - (seat->gap_avg >> 3);
 }
@@ -183,14 +218,19 @@ void seat_serve(struct seat *seat)
 
 	while (my_seat == seat &&
 	       !atomic_load_explicit(&server->draining, memory_order_relaxed)) {
-		if (!round_once(seat) && my_seat == seat && !linger(seat) &&
-		    my_seat == seat) {
+		unsigned n = round_once(seat);
+
+		if (!n && my_seat == seat && !linger(seat) && my_seat == seat) {
 			sleep_until_bell(seat);
 			busy = 0;
-		} else if (my_seat == seat && !(++busy & 63) &&
-			   ticks() - seat->last_bells > server->bells_every) {
-			seat_bells(seat, 0);
+			continue;
 		}
+		busy += n | 1;
+		if (busy < BUSY_CALLS || my_seat != seat)
+			continue;
+		busy = 0;
+		if (ticks() - seat->last_bells > server->bells_every)
+			look_around(seat);
 	}
 }
 
@@ -218,9 +258,12 @@ unsigned seat_dispatch(struct seat *seat)
 		more = 0;
 	seat_bells(seat, 0);
 	do {
-		n = round_once(seat);
+		n = round_once(seat) + kcall_serve(seat, 0);
 		served += n;
-	} while (n && ++rounds < DISPATCH_ROUNDS);
+	} while (n && ++rounds < DISPATCH_ROUNDS && served < DISPATCH_CALLS);
+	/* Calls may wait that this thread cannot take now: not at full speed */
+	if (!served && seat->server->kcall >= 0 && !my_kcall_worker)
+		poll(NULL, 0, TRY_AGAIN_MS);
 	for (uint32_t i = 0; i < seat->n;)
 		if (!seat_list_drop(seat, i))
 			i++;
@@ -234,6 +277,17 @@ unsigned seat_dispatch(struct seat *seat)
 	return served;
 }
 
+static void drain_chan(struct schan *ch)
+{
+	for (uint32_t n = 0; n <= ch->mask && seat_pending(ch);) {
+		unsigned got = serve(ch);
+
+		if (!got)
+			break; /* claimed: in good hands */
+		n += got;
+	}
+}
+
 /*
  * The server stops. Everything that has been submitted is served, by whichever
  * seat comes to it first; a client that goes on submitting is served one
@@ -242,6 +296,7 @@ unsigned seat_dispatch(struct seat *seat)
 void seat_drain(struct seat *seat)
 {
 	struct skyipc_server *server = seat->server;
+	uint64_t kcalls = 0, most = 0;
 	struct schan *ch;
 	struct sconn *conn;
 	uint32_t size;
@@ -261,19 +316,21 @@ void seat_drain(struct seat *seat)
 		if (conn)
 			conn = sconn_get_locked(server, conn->id);
 		ch = conn ? conn->chans : NULL;
+		if (conn && conn->kcall >= 0)
+			most += sconn_drain_max(conn);
 		pthread_mutex_unlock(&server->lock);
 		if (!conn)
 			continue;
 		/* Channels are added in front: the rest stays as it is. */
-		for (; ch; ch = ch->next)
-			for (uint32_t n = 0;
-			     n <= ch->mask && seat_pending(ch);) {
-				unsigned got = serve(ch);
-
-				if (!got)
-					break; /* claimed: in good hands */
-				n += got;
-			}
+		for (; conn->kcall < 0 && ch; ch = ch->next)
+			drain_chan(ch);
 		sconn_put(conn);
+	}
+	while (kcalls < most) {
+		unsigned got = kcall_serve(seat, 0);
+
+		if (!got)
+			break;
+		kcalls += got;
 	}
 }

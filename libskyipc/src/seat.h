@@ -37,8 +37,8 @@ void seat_list_del(struct seat *seat, uint32_t i);
  */
 int seat_list_drop(struct seat *seat, uint32_t i);
 
-/* Look at the doorbells; sleep (@ms -1) if none has rung. */
-void seat_bells(struct seat *seat, int ms);
+/* Look at the doorbells; sleep (@ms -1) if none has rung. How many had. */
+int seat_bells(struct seat *seat, int ms);
 
 /* Polling: take new channels. */
 void seat_take_inbox(struct seat *seat);

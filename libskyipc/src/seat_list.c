@@ -152,7 +152,7 @@ static void answer_bell(struct seat *seat, uint64_t id)
 	sconn_put(conn);
 }
 
-void seat_bells(struct seat *seat, int ms)
+int seat_bells(struct seat *seat, int ms)
 {
 	struct epoll_event ev[16];
 	int n;
@@ -165,6 +165,7 @@ void seat_bells(struct seat *seat, int ms)
 		if (ev[i].data.u64 >= EVENT_CONN)
 			answer_bell(seat, ev[i].data.u64);
 	seat->last_bells = ticks();
+	return n;
 }
 
 void seat_take_inbox(struct seat *seat)

@@ -11,6 +11,7 @@
 #include "block.h"
 #include "clock.h"
 #include "err.h"
+#include "kcall_server.h"
 #include "point.h"
 #include "server.h"
 
@@ -170,15 +171,18 @@ struct aside {
 	struct seat *seat;
 	struct skyipc_server *server;
 	const struct block_hooks *hooks;
+	struct kcall_worker *kcall_worker;
 };
 
 static struct aside sit_down(struct skyipc_server *s)
 {
-	struct aside aside = { my_seat, my_server, block_hooks };
+	struct aside aside = { my_seat, my_server, block_hooks,
+			       my_kcall_worker };
 
 	my_seat = &s->seats[0];
 	my_server = s;
 	block_hooks = NULL;
+	kcall_worker_sit(s);
 	return aside;
 }
 
@@ -187,6 +191,7 @@ static void stand_up(struct aside aside)
 	my_seat = aside.seat;
 	my_server = aside.server;
 	block_hooks = aside.hooks;
+	my_kcall_worker = aside.kcall_worker;
 }
 
 /* Everything that a control thread does at the end, without one. */
@@ -204,25 +209,40 @@ static void stop_alone(struct skyipc_server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void dispatch_end(struct skyipc_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->dispatching = 0;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
 SKY_PUBLIC int skyipc_server_stop(struct skyipc_server *s, skyipc_time t)
 {
 	enum server_state state;
-	int dispatching;
+	int alone;
 
 	fail_clear();
 	pthread_mutex_lock(&s->lock);
 	state = s->state;
-	dispatching = s->dispatching;
+	/* A thread in dispatch stops it: it uses what stopping takes apart. */
+	alone = !s->dispatching &&
+		(state == SERVER_NEW || state == SERVER_DISPATCH);
+	if (alone) {
+		/* Nobody starts it any more, or dispatches beside us. */
+		s->state = SERVER_DISPATCH;
+		s->dispatching = 1;
+	}
 	pthread_mutex_unlock(&s->lock);
 	if (state == SERVER_FORKED)
 		return fail(-ECHILD, "the server belongs to the parent");
-	if (seat_is_mine(s))
-		return fail(-EDEADLK, "a handler cannot wait for its own end");
-	/* A thread in dispatch stops it: it uses what stopping takes apart. */
-	if (!dispatching && (state == SERVER_NEW || state == SERVER_DISPATCH)) {
+	if (alone) {
 		stop_alone(s);
+		dispatch_end(s);
 		return 0;
 	}
+	if (seat_is_mine(s))
+		return fail(-EDEADLK, "a handler cannot wait for its own end");
 	if (state != SERVER_STOPPED)
 		skyipc_server_shutdown(s);
 	return await_stopped(s, deadline_of(t, 0));
@@ -237,6 +257,8 @@ static int to_dispatch_locked(struct skyipc_server *s)
 	switch (s->state) {
 	case SERVER_NEW:
 		err = server_watch_fd(s->ctl_ep, s->bell_ep, EVENT_BELLS);
+		if (!err && s->kcall >= 0)
+			err = server_watch_fd(s->ctl_ep, s->kcall, EVENT_KCALL);
 		if (!err)
 			s->state = SERVER_DISPATCH;
 		return err;
@@ -276,7 +298,9 @@ SKY_PUBLIC int skyipc_server_dispatch(struct skyipc_server *s, skyipc_time t)
 	if (err < 0)
 		return err;
 	pthread_mutex_lock(&s->lock);
-	err = s->dispatching ? fail(-EBUSY, "another thread dispatches") : 0;
+	err = s->dispatching
+		      ? fail(-EBUSY, "another thread dispatches or stops it")
+		      : 0;
 	s->dispatching = 1;
 	pthread_mutex_unlock(&s->lock);
 	if (err)
@@ -292,10 +316,7 @@ SKY_PUBLIC int skyipc_server_dispatch(struct skyipc_server *s, skyipc_time t)
 	stand_up(aside);
 	if (stop)
 		stop_alone(s);
-	pthread_mutex_lock(&s->lock);
-	s->dispatching = 0;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	dispatch_end(s);
 	if (stop && !served)
 		return fail(-ESHUTDOWN, "the server has been shut down");
 	return served > INT32_MAX ? INT32_MAX : (int)served;

@@ -12,7 +12,9 @@
  *   worker.c   threads, and the seats they sit on
  *   seat.c     finding work, waiting for it
  *   seat_list.c  which channels to look at
- *   serve.c    one call: from the request slot to the reply slot
+ *   serve.c    one call over shared memory: from the request slot to the reply
+ *   kcall_server.c, kcall_serve.c  calls through the module
+ *   serving.c  what both have in common: what a handler sees
  *   info.c     what is told to skyipc_query()
  *
  * One lock, skyipc_server.lock, covers the table of connections, quotas and
@@ -27,14 +29,18 @@
 #include <sys/queue.h>
 
 #include "fdq.h"
+#include "memfd.h"
 #include "name.h"
 #include "proto.h"
 #include "quota.h"
+#include "flags.h"
 #include "shm_layout.h"
 #include "skyipc.h"
 
+struct kcall_worker;
 struct seat;
 struct sconn;
+struct stuck;
 struct transport;
 
 /* The server's private half of a channel. */
@@ -83,6 +89,10 @@ enum sconn_end {
 	END_SERVER, /* by ours: the client may still read what it was told */
 };
 
+/* 2^20 channels of a connection are more than there are threads. */
+#define SCONN_PIECES 20
+#define SCONN_SENT 64
+
 /* The server's end of a connection. */
 struct sconn {
 	struct skyipc_server *server;
@@ -106,9 +116,13 @@ struct sconn {
 
 	struct sconn *next_dying; /* dead, but still referenced */
 	struct schan *chans;
+	/* By number, in pieces of 1, 2, 4, ...: see sconn_chan(). */
+	_Atomic(struct schan *_Atomic *) by_number[SCONN_PIECES];
 	uint32_t nchans;
 	uint64_t mem;
 	uint32_t maps;
+	int kcall;		  /* as the module has it, or -1 */
+	_Atomic uint64_t drained; /* calls through it since the server drains */
 
 	pthread_mutex_t sock_lock; /* receiving, and closing */
 	int sock;		   /* -1 once dead */
@@ -117,6 +131,9 @@ struct sconn {
 	/* Descriptors sent that may not have been read; on the user's list. */
 	unsigned unread;
 	unsigned reserved; /* of these, not sent yet */
+	/* How many the last messages had, round and round */
+	uint16_t sent[SCONN_SENT];
+	unsigned sent_next;
 	TAILQ_ENTRY(sconn) unread_entry;
 };
 
@@ -127,7 +144,7 @@ struct making {
 	struct schan *ch;
 	int fd;
 	char *map;
-	uint64_t size, done;
+	struct memfd_fill fill;
 };
 
 /*
@@ -155,11 +172,11 @@ struct seat {
 	uint64_t spins, parks; /* waits that ended so: statistics */
 	uint32_t caller_cpu;   /* of the last call, plus one */
 	struct schan *current; /* being looked at by round_once(), or NULL */
-	/*
-	 * Its thread sleeps on this word in a nested call and would leave the
-	 * seat if it could. Under the server's lock.
-	 */
-	_Atomic uint32_t *stuck;
+	/* The connection that called last through the module, referenced */
+	_Atomic(struct sconn *) kept;
+	/* Its thread sleeps in a nested call and would leave the seat if it
+	 * could: see worker.c. */
+	struct stuck *stuck;
 };
 
 enum server_state {
@@ -189,6 +206,7 @@ struct skyipc_server {
 	int timer_fd;	 /* next handshake too long; accept again */
 	int spare_fd;	 /* given up for a moment to refuse when out of fds */
 	int making_fd;	 /* readable while buffers are being made */
+	int kcall;	 /* the server as the module has it, or -1 */
 	int deaf;	 /* the listener is not watched: no descriptors */
 
 	pthread_mutex_t lock;
@@ -196,7 +214,7 @@ struct skyipc_server {
 	pthread_cond_t seat_free; /* for idle threads */
 	enum server_state state;
 	_Atomic int draining;
-	int dispatching; /* a thread is in skyipc_server_dispatch() */
+	int dispatching; /* a thread dispatches, or stops what has no threads */
 
 	struct sconn **conns;
 	uint32_t *places; /* free ones in conns */
@@ -221,6 +239,8 @@ struct skyipc_server {
 	uint32_t idle_threads;
 	pthread_t control;
 	int has_control; /* not joined yet */
+	LIST_HEAD(, kcall_worker) kcall_workers;
+	struct kcall_worker *kcall_dispatcher; /* of who dispatches */
 
 	struct skyipc_server *next; /* all of the process, for fork() */
 };
@@ -235,6 +255,11 @@ int server_watch_fd(int ep, int fd, uint64_t event);
 /* control.c */
 void control_run(struct skyipc_server *server);
 void control_drain(struct skyipc_server *server);
+/*
+ * If it drains: wake who sleeps. In epoll_wait() those are all workers, for
+ * nobody reads drain_fd; in the module it is one, who then wakes the next.
+ */
+void control_drain_next(struct skyipc_server *server);
 /* Handle what there is, wait up to @ms for the first; 1: shutdown asked. */
 int control_step(struct skyipc_server *server, int ms, int *bells);
 void control_close_all(struct skyipc_server *server);
@@ -252,6 +277,7 @@ void accept_refused(struct skyipc_server *server);
 #define EVENT_TIMER 3u
 #define EVENT_BELLS 4u
 #define EVENT_MAKING 5u
+#define EVENT_KCALL 6u
 #define EVENT_CONN (UINT64_C(1) << 32) /* ids are at least this */
 
 /* Answer a client's message, under sock_lock; -errno: the client must go. */
@@ -274,6 +300,8 @@ struct sconn *sconn_get_locked(struct skyipc_server *server, uint64_t id);
 void sconn_put(struct sconn *conn);
 int sconn_open(struct sconn *conn, const struct proto_hello *hello, char *why,
 	       size_t size);
+/* An eventfd for its client to ring with: 0 or -errno */
+int sconn_bell_open(struct sconn *conn);
 
 /* sconn_sock.c */
 /*
@@ -298,6 +326,9 @@ void sconn_unreserve_fds(struct sconn *conn, unsigned n);
 int sconn_has_unread(struct sconn *conn);
 
 /* sconn_mem.c, under sock_lock */
+/* One whose calls go through the module: a number, and counters. */
+int sconn_chan_number(struct sconn *conn, struct schan **chan, char *why,
+		      size_t size);
 int sconn_chan_add(struct sconn *conn, struct schan **chan, int *fd, char *why,
 		   size_t size);
 /*
@@ -310,6 +341,13 @@ int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why,
 void sconn_bufs_step(struct skyipc_server *server);
 void sconn_bufs_drop_all(struct skyipc_server *server);
 void sconn_mem_free(struct sconn *conn);
+/* The channel of that number, or NULL; by any thread */
+struct schan *sconn_chan(struct sconn *conn, uint32_t number);
+/*
+ * How many calls through the module a server that stops serves at most; under
+ * the server's lock.
+ */
+uint64_t sconn_drain_max(const struct sconn *conn);
 
 /* worker.c */
 /* In a forked child: this thread is no worker. */

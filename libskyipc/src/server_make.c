@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "err.h"
 #include "fork.h"
+#include "kcall_server.h"
 #include "point.h"
 #include "server.h"
 
@@ -59,6 +60,7 @@ static void close_all_fds(struct skyipc_server *s)
 	close_fd(&s->timer_fd);
 	close_fd(&s->spare_fd);
 	close_fd(&s->making_fd);
+	close_fd(&s->kcall);
 }
 
 /*
@@ -68,6 +70,7 @@ static void close_all_fds(struct skyipc_server *s)
 static void forget(struct skyipc_server *s)
 {
 	s->state = SERVER_FORKED;
+	kcall_workers_forget(s);
 	close_all_fds(s);
 	name_forget(&s->name);
 	for (uint32_t i = 0; i < s->conns_size; i++) {
@@ -75,6 +78,7 @@ static void forget(struct skyipc_server *s)
 			continue;
 		close_fd(&s->conns[i]->sock);
 		close_fd(&s->conns[i]->bell);
+		close_fd(&s->conns[i]->kcall);
 	}
 }
 
@@ -129,9 +133,9 @@ static int take_attr(struct skyipc_server *s,
 		return fail(-EINVAL, "depth is at most %u", SHM_DEPTH_MAX);
 	if (!a->buf_size)
 		a->buf_size = BUF_SIZE;
-	if (a->buf_size > SHM_BUF_MAX)
+	if (a->buf_size > BUF_SIZE_MAX)
 		return fail(-EINVAL, "buf_size is at most %llu",
-			    (unsigned long long)SHM_BUF_MAX);
+			    (unsigned long long)BUF_SIZE_MAX);
 	a->buf_size = align_up(a->buf_size, 4096);
 	if (!a->max_mem_per_uid)
 		a->max_mem_per_uid = MEM_PER_UID;
@@ -231,6 +235,7 @@ static int bind_name(struct skyipc_server *s)
 
 static void server_free(struct skyipc_server *s)
 {
+	kcall_worker_free(s->kcall_dispatcher);
 	close_all_fds(s);
 	seats_free(s);
 	sconn_bufs_drop_all(s);
@@ -279,7 +284,7 @@ SKY_PUBLIC int skyipc_server_create(const char *name,
 	pthread_condattr_destroy(&monotonic);
 	s->listen_fd = s->ctl_ep = s->bell_ep = s->shutdown_fd = -1;
 	s->drain_fd = s->more_fd = s->timer_fd = s->spare_fd = -1;
-	s->making_fd = -1;
+	s->making_fd = s->kcall = -1;
 	TAILQ_INIT(&s->handshakes);
 	TAILQ_INIT(&s->making);
 	s->maps_per_uid = quota_maps_max();
@@ -288,6 +293,8 @@ SKY_PUBLIC int skyipc_server_create(const char *name,
 	err = take_attr(s, attr);
 	if (!err)
 		err = make_fds(s);
+	if (!err)
+		kcall_server_open(s);
 	if (!err)
 		err = seats_make(s);
 	if (!err)

@@ -9,10 +9,9 @@
 #define SKY_SHM_CALL_H
 
 #include "clock.h"
+#include "hist.h"
+#include "message.h"
 #include "shm_chan.h"
-
-/* One call in so many is timed. */
-#define TIMED_MASK 63
 
 /* Spins inline before shm_wait() takes over: about one uncontended call. */
 #define SPIN_INLINE 24
@@ -21,20 +20,11 @@
  * -EPIPE, -ECHILD, -EAGAIN. */
 int shm_not_ready(struct shm_chan *ch);
 
-/* The owner is in a call already: -EBUSY. */
-int shm_is_busy(void);
-
 /*
  * Pass over what needs no reaping at the oldest end. From a dead server nothing
  * more is expected.
  */
 void shm_skip_done(struct shm_chan *ch, int dead);
-
-/* The server sent @what: the connection cannot be trusted any more. -EPROTO. */
-int shm_broken(struct shm_chan *ch, const char *what);
-
-/* A reply with SHM_ERROR: the server's library speaks, not the handler. */
-int shm_reply_error(struct shm_chan *ch, uint64_t head);
 
 /* wait_reply(), after its first spins. */
 int shm_wait_slow(struct shm_chan *ch, uint64_t pos, skyipc_time t,
@@ -61,7 +51,7 @@ static inline int enter(struct shm_chan *ch)
 	int err;
 
 	if (unlikely(ch->busy))
-		return shm_is_busy();
+		return message_busy();
 	ch->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (likely(shm_quiet(ch) && conn_state(ch->base.conn) == CONN_ALIVE))

@@ -8,11 +8,10 @@
 #ifndef SKY_SHM_CHAN_H
 #define SKY_SHM_CHAN_H
 
+#include "bufs.h"
 #include "conn.h"
 #include "shm_layout.h"
 #include "transport.h"
-
-#define NO_BUF UINT32_MAX
 
 /* What has become of the call in a slot. */
 enum pending_kind {
@@ -50,18 +49,8 @@ struct shm_chan {
 
 	uint64_t rang; /* next call when the server was last rung for */
 
-	uint32_t number; /* the server's name for this channel */
 	struct pending *pending;
-
-	/* Long parts: free buffers are a stack. */
-	char *data;  /* NULL: not made yet */
-	int data_fd; /* made by the server, but not mapped here yet; -1 */
-	uint32_t *free_buf;
-	uint32_t nfree;
-	uint32_t prepared;    /* given by buffer(), or NO_BUF */
-	uint32_t held;	      /* of the last synchronous reply, or NO_BUF */
-	uint32_t *held_async; /* of the last reaped replies */
-	uint32_t nheld;
+	struct bufs bufs;
 };
 
 /*
@@ -91,25 +80,11 @@ int shm_wait(struct shm_chan *ch, uint64_t pos, uint64_t deadline);
 void shm_ring(struct shm_chan *ch);
 void shm_wake(struct chan *base);
 
-/* shm_chan.c: making and freeing channels and their buffers. */
+/* shm_chan.c: making and freeing channels. */
 int shm_chan_open(struct skyipc_conn *conn, struct chan **out,
 		  uint64_t deadline);
 void shm_chan_close(struct chan *base);
 /* What is left when all its channels are closed. */
 void shm_conn_close(struct skyipc_conn *conn);
-int shm_bufs_open(struct shm_chan *ch, uint64_t deadline);
-int shm_buf_get(struct shm_chan *ch, uint32_t *buf, uint64_t deadline);
-void shm_buf_put(struct shm_chan *ch, uint32_t buf);
-void shm_buf_release_held(struct shm_chan *ch);
-
-static inline char *shm_buf_req(struct shm_chan *ch, uint32_t buf)
-{
-	return ch->data + 2 * ch->base.conn->buf_size * buf;
-}
-
-static inline char *shm_buf_rep(struct shm_chan *ch, uint32_t buf)
-{
-	return shm_buf_req(ch, buf) + ch->base.conn->buf_size;
-}
 
 #endif

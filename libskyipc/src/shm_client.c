@@ -9,16 +9,14 @@
  * of the ordinary branches off to functions marked noinline.
  */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cancel.h"
 #include "err.h"
 #include "hist.h"
+#include "message.h"
 #include "point.h"
+#include "server.h"
 #include "shm_call.h"
 #include "shm_message.h"
-#include "sock.h"
 
 static int probe(char *why, size_t size)
 {
@@ -27,20 +25,14 @@ static int probe(char *why, size_t size)
 	return 0;
 }
 
-/* ---- before a call ------------------------------------------------------ */
-
-/* Drop descriptors nobody will ask for. */
-static void drop_fds(struct shm_chan *ch, uint64_t pos)
+/* Every server does. */
+static int serves(const struct skyipc_server *server, char *why, size_t size)
 {
-	int *fds, n, cancel = cancel_off();
-
-	n = conn_take_fds(ch->base.conn, ch->number, pos, &fds);
-	if (n >= 0) {
-		close_fds(fds, (unsigned)n);
-		free(fds);
-	}
-	cancel_back(cancel);
+	(void)server;
+	return probe(why, size);
 }
+
+/* ---- before a call ------------------------------------------------------ */
 
 void shm_skip_done(struct shm_chan *ch, int dead)
 {
@@ -51,24 +43,18 @@ void shm_skip_done(struct shm_chan *ch, int dead)
 		if (p->kind == PENDING_ABANDONED) {
 			if (shm_ready(&ch->rep[ch->tail & ch->mask], ch->tail,
 				      &head)) {
-				if (shm_head_flags(head) & SHM_FDS)
-					drop_fds(ch, ch->tail);
+				if (shm_head_flags(head) & CALL_FDS)
+					message_drop_fds(&ch->bufs, ch->tail);
 			} else if (!dead) {
 				return;
 			}
-			shm_buf_put(ch, p->buf);
+			bufs_put(&ch->bufs, p->buf);
 		} else if (p->kind != PENDING_DONE) {
 			return;
 		}
 		p->kind = PENDING_NONE;
 		ch->tail++;
 	}
-}
-
-int shm_is_busy(void)
-{
-	return fail(-EBUSY, "called from a signal handler that interrupted a "
-			    "call");
 }
 
 int shm_not_ready(struct shm_chan *ch)
@@ -88,36 +74,6 @@ int shm_not_ready(struct shm_chan *ch)
 
 /* ---- after a call ------------------------------------------------------- */
 
-int shm_broken(struct shm_chan *ch, const char *what)
-{
-	fail(-EPROTO, "the server sent %s", what);
-	conn_die(ch->base.conn);
-	return -EPROTO;
-}
-
-int shm_reply_error(struct shm_chan *ch, uint64_t head)
-{
-	int err = (int32_t)shm_head_code(head);
-
-	stat_add(ch->base.stats.errors, 1);
-	if (err >= 0 || err < -4095)
-		return shm_broken(ch, "an impossible error");
-	switch (err) {
-	case -ENOSYS:
-		return fail(err, "the server has no such operation");
-	case -EDQUOT:
-		return fail(err, "too many descriptors of this user wait in or "
-				 "come from the server (the most is an eighth "
-				 "of its RLIMIT_NOFILE)");
-	case -EMSGSIZE:
-		return fail(err, "the reply has no room: see SKYIPC_LONG_REPLY "
-				 "and skyipc_connect_attr.buf_size");
-	default:
-		return fail(err, "the server could not answer: %s",
-			    strerror(-err));
-	}
-}
-
 /* Not in time, or the server died: the slot is skipped when its time comes. */
 static __attribute__((noinline)) int give_up(struct shm_chan *ch, uint64_t pos,
 					     int err)
@@ -132,7 +88,7 @@ static __attribute__((noinline)) int give_up(struct shm_chan *ch, uint64_t pos,
 	if (err == -ETIMEDOUT)
 		atomic_store_explicit(
 			&slot->head,
-			shm_head(pos, shm_head_flags(head) | SHM_CANCEL,
+			shm_head(pos, shm_head_flags(head) | CALL_CANCEL,
 				 shm_head_code(head)),
 			memory_order_release);
 	return fail(err,
@@ -158,7 +114,7 @@ static __attribute__((noinline)) int status_lost(struct shm_chan *ch,
 						 uint32_t status)
 {
 	leave(ch);
-	return fail(-EREMOTEIO, "the handler's status is %d", (int32_t)status);
+	return message_status_lost(status);
 }
 
 /* The short call that was published last: everything that is left to do. */
@@ -181,12 +137,13 @@ short_rest(struct shm_chan *ch, uint64_t *out, int32_t *status, skyipc_time t)
 		shm_get(&ch->rep[pos & ch->mask], out);
 	finish(ch, pos);
 	/* The handler does not know that there is no room for descriptors. */
-	if (shm_head_flags(head) == SHM_FDS) {
-		drop_fds(ch, pos);
+	if (shm_head_flags(head) == CALL_FDS) {
+		message_drop_fds(&ch->bufs, pos);
 	} else if (shm_head_flags(head)) {
-		err = shm_head_flags(head) & SHM_ERROR
-			      ? shm_reply_error(ch, head)
-			      : shm_broken(ch, "more than was asked for");
+		err = shm_head_flags(head) & CALL_ERROR
+			      ? message_error(&ch->base, shm_head_code(head))
+			      : message_broken(&ch->base,
+					       "more than was asked for");
 		goto out;
 	}
 	stat_add(ch->base.stats.calls, 1);
@@ -242,7 +199,7 @@ static int shm_call(struct chan *base, uint32_t op, const uint64_t *in,
 	uint64_t pos, head;
 
 	if (unlikely(ch->busy))
-		return shm_is_busy();
+		return message_busy();
 	/* As in enter(): before pos is read. */
 	ch->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -287,17 +244,16 @@ static void shm_abandon(struct chan *base)
 	for (uint64_t pos = ch->tail; pos != ch->pos; pos++)
 		if (ch->pending[pos & ch->mask].kind == PENDING_ASYNC)
 			ch->pending[pos & ch->mask].kind = PENDING_ABANDONED;
-	if (ch->data) {
-		shm_buf_release_held(ch);
-		shm_buf_put(ch, ch->prepared);
-	}
-	ch->prepared = NO_BUF;
+	bufs_abandon(&ch->bufs);
 	ch->busy = 0;
 }
 
 const struct transport shm_transport = {
 	.name = "shm",
+	.rings = 1,
 	.probe = probe,
+	.serves = serves,
+	.admit = sconn_bell_open,
 	.open = shm_chan_open,
 	.close = shm_chan_close,
 	.conn_close = shm_conn_close,

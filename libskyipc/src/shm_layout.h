@@ -36,27 +36,17 @@
 #include "util.h"
 
 #define SHM_DEPTH_MAX 4096u
-#define SHM_BUF_MAX (UINT64_C(0x100000000) - 4096)
 
 /* One slot of either ring. */
 struct shm_slot {
 	/* sequence:16, flags:16, code:32 (operation, or status) */
 	_Alignas(64) _Atomic uint64_t head;
-	/* request: length:32, buffer:32; reply: length:32, offset:32 */
+	/* where the long part is: see flags.h */
 	_Atomic uint64_t ext;
 	_Atomic uint64_t w[SKYIPC_WORDS];
 };
 
 static_assert(sizeof(struct shm_slot) == 64, "a slot is one cache line");
-
-/* Flags of a request head. */
-#define SHM_LONG 0x1u	/* ext is valid: there is a long part */
-#define SHM_FDS 0x2u	/* descriptors were sent over the socket before */
-#define SHM_CANCEL 0x4u /* the client has given up: do not start it */
-
-/* Flags of a reply head; SHM_LONG and SHM_FDS as above. */
-#define SHM_ERROR 0x8u	/* code is a negative errno, there is no reply */
-#define SHM_INREQ 0x10u /* the long part lies in the request's half */
 
 /* How a side waits: word that the other side looks at after publishing. */
 #define SHM_AWAKE 0u  /* looks at the ring by itself */
@@ -95,16 +85,6 @@ static inline size_t shm_chan_size(uint32_t depth)
 	return align_up(shm_rep_offset(depth) +
 				(size_t)depth * sizeof(struct shm_slot),
 			4096);
-}
-
-/*
- * Long parts have a memory object of their own, made at the channel's first
- * long call: @bufs buffers, each a request half and a reply half of
- * @buf_size (a multiple of 4096) bytes.
- */
-static inline uint64_t shm_bufs_size(uint32_t bufs, uint64_t buf_size)
-{
-	return 2 * buf_size * bufs;
 }
 
 static inline uint16_t shm_seq(uint64_t pos)

@@ -6,100 +6,37 @@
 #include "shm_message.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cancel.h"
 #include "err.h"
 #include "hist.h"
+#include "message.h"
 #include "point.h"
 #include "shm_call.h"
-#include "sock.h"
 
 /* Everything up to the publication of @req. @want: attach a buffer. */
 static int post(struct shm_chan *ch, const struct skyipc_msg *req, int want,
 		uint64_t deadline, uint64_t *out_pos)
 {
-	struct skyipc_conn *conn = ch->base.conn;
-	uint64_t pos = ch->pos, ext = 0;
+	uint64_t pos = ch->pos;
 	struct shm_slot *slot = &ch->req[pos & ch->mask];
 	struct pending *p = &ch->pending[pos & ch->mask];
-	uint32_t flags = 0, buf = NO_BUF;
-	int err = 0;
+	struct outgoing o;
+	int err = message_prepare(&ch->bufs, req, want, pos, deadline, &o);
 
-	if (req->len > conn->buf_size)
-		return fail(-EMSGSIZE, "%zu bytes, the buffer has %llu",
-			    req->len, (unsigned long long)conn->buf_size);
-	if (req->nfds > SKYIPC_MAX_FDS)
-		return fail(-EINVAL, "at most %d descriptors", SKYIPC_MAX_FDS);
-
-	if (req->len || want) {
-		if (ch->prepared != NO_BUF) {
-			buf = ch->prepared;
-			ch->prepared = NO_BUF;
-		} else {
-			err = shm_buf_get(ch, &buf, deadline);
-			if (err)
-				return err;
-		}
-		if (req->len && req->data != shm_buf_req(ch, buf))
-			memmove(shm_buf_req(ch, buf), req->data, req->len);
-		flags |= SHM_LONG;
-		ext = (uint64_t)req->len | (uint64_t)buf << 32;
-	}
-	if (req->nfds) {
-		int cancel = cancel_off();
-
-		err = conn_send_fds(conn, ch->number, pos, req->fds, req->nfds,
-				    deadline);
-		cancel_back(cancel);
-		if (err) {
-			shm_buf_put(ch, buf);
-			return fail(err, "cannot pass descriptors: %s",
-				    strerror(-err));
-		}
-		point("client-fds-sent");
-		flags |= SHM_FDS;
-		stat_add(ch->base.stats.fds_out, req->nfds);
-	}
+	if (err)
+		return err;
 	point("client-message");
 	tell_cpu(ch);
-	p->buf = buf;
+	p->buf = o.buf;
 	p->op = req->op;
 	p->tag = req->tag;
-	stat_add(ch->base.stats.bytes_out, req->len);
-	shm_put(slot, req->w, ext);
+	shm_put(slot, req->w, o.ext);
 	ch->pos = pos + 1;
-	if (shm_publish(slot, shm_head(pos, flags, req->op), &ch->head->server))
+	if (shm_publish(slot, shm_head(pos, o.flags, req->op),
+			&ch->head->server))
 		shm_ring(ch);
 	point("client-message-published");
 	*out_pos = pos;
-	return 0;
-}
-
-/* The reply's descriptors, to where the caller wants them. */
-static int collect_fds(struct shm_chan *ch, uint64_t pos,
-		       struct skyipc_msg *rep, unsigned room)
-{
-	int *fds, n, cancel = cancel_off();
-	unsigned take = 0;
-
-	n = conn_take_fds(ch->base.conn, ch->number, pos, &fds);
-	if (n >= 0) {
-		take = (unsigned)n < room ? (unsigned)n : room;
-		if (take)
-			memcpy(rep->fds, fds, take * sizeof(int));
-		close_fds(fds + take, (unsigned)n - take);
-		free(fds);
-	}
-	cancel_back(cancel);
-	if (n < 0)
-		return n == -EMFILE
-			       ? fail(n, "no room for the reply's descriptors")
-			       : shm_broken(ch,
-					    "a reply without its descriptors");
-	rep->nfds = take;
-	stat_add(ch->base.stats.fds_in, take);
 	return 0;
 }
 
@@ -109,51 +46,18 @@ static int collect(struct shm_chan *ch, uint64_t pos, uint64_t head,
 {
 	struct shm_slot *slot = &ch->rep[pos & ch->mask];
 	struct pending *p = &ch->pending[pos & ch->mask];
-	unsigned room = rep->fds ? rep->nfds : 0;
-	uint32_t flags = shm_head_flags(head);
-	uint64_t ext, len, off;
-	int err = 0;
+	struct incoming in = {
+		.flags = shm_head_flags(head),
+		.code = shm_head_code(head),
+		.ext = atomic_load_explicit(&slot->ext, memory_order_relaxed),
+		.pos = pos,
+		.buf = p->buf,
+	};
 
 	rep->op = p->op;
 	rep->tag = p->tag;
-	rep->status = (int32_t)shm_head_code(head);
-	rep->data = NULL;
-	rep->len = 0;
-	rep->nfds = 0;
-	rep->flags = 0;
 	shm_get(slot, rep->w);
-	if (flags & SHM_FDS)
-		err = collect_fds(ch, pos, rep, room);
-	if (flags & SHM_ERROR)
-		err = shm_reply_error(ch, head);
-	else if (flags & ~(SHM_LONG | SHM_FDS | SHM_INREQ))
-		err = shm_broken(ch, "unknown flags");
-	if (err)
-		goto fail;
-	if (!(flags & SHM_LONG)) {
-		stat_add(ch->base.stats.calls, 1);
-		return 0;
-	}
-	ext = atomic_load_explicit(&slot->ext, memory_order_relaxed);
-	len = ext & 0xffffffff;
-	off = ext >> 32;
-	if (p->buf == NO_BUF || off > ch->base.conn->buf_size ||
-	    len > ch->base.conn->buf_size - off) {
-		err = shm_broken(ch, "a reply outside its buffer");
-		goto fail;
-	}
-	stat_add(ch->base.stats.calls, 1);
-	rep->data = (flags & SHM_INREQ ? shm_buf_req(ch, p->buf)
-				       : shm_buf_rep(ch, p->buf)) +
-		    off;
-	rep->len = len;
-	stat_add(ch->base.stats.bytes_in, len);
-	return 0;
-fail:
-	/* Who gets an error does not look for descriptors. */
-	close_fds(rep->fds, rep->nfds);
-	rep->nfds = 0;
-	return err;
+	return message_collect(&ch->bufs, &in, rep);
 }
 
 int shm_call_msg(struct chan *base, const struct skyipc_msg *req,
@@ -179,7 +83,7 @@ int shm_call_msg(struct chan *base, const struct skyipc_msg *req,
 	err = collect(ch, pos, head, rep);
 	rep->result = err;
 	/* The reply stays valid in place until the next use. */
-	ch->held = ch->pending[pos & ch->mask].buf;
+	ch->bufs.held = ch->pending[pos & ch->mask].buf;
 	finish(ch, pos);
 	if (!(pos & TIMED_MASK))
 		hist_record(&ch->base.stats.latency, ticks_to_ns(ticks() - t0));
@@ -227,16 +131,12 @@ static unsigned reap_ready(struct shm_chan *ch, struct skyipc_msg *msgs,
 		} else if (dead) {
 			msgs[done].tag = p->tag;
 			msgs[done].op = p->op;
-			msgs[done].nfds = 0;
-			msgs[done].data = NULL;
-			msgs[done].len = 0;
-			msgs[done].result = -ECONNRESET;
-			stat_add(ch->base.stats.errors, 1);
+			message_lost(&ch->base, &msgs[done]);
 		} else {
 			return done;
 		}
 		if (p->buf != NO_BUF)
-			ch->held_async[ch->nheld++] = p->buf;
+			ch->bufs.held_async[ch->bufs.nheld++] = p->buf;
 		p->kind = PENDING_NONE;
 		ch->tail++;
 		done++;
@@ -271,15 +171,14 @@ int shm_reap(struct chan *base, struct skyipc_msg *msgs, unsigned n,
 	int err = 0;
 
 	if (ch->busy)
-		return shm_is_busy();
+		return message_busy();
 	if (conn_state(base->conn) == CONN_FORKED)
 		return -ECHILD;
 	if (!any_async(ch))
 		return fail(-ENOENT, "nothing is outstanding");
 	ch->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (ch->data)
-		shm_buf_release_held(ch);
+	bufs_release_held(&ch->bufs);
 	if (min > n)
 		min = n;
 	for (;;) {
@@ -296,7 +195,7 @@ int shm_reap(struct chan *base, struct skyipc_msg *msgs, unsigned n,
 		/* Replies come in order; another order would stop us here. */
 		shm_skip_done(ch, 0);
 		if (!err && oldest_async(ch) != ch->tail)
-			shm_broken(ch, "replies out of order");
+			message_broken(&ch->base, "replies out of order");
 	}
 	leave(ch);
 	if (!done && err == -ETIMEDOUT)
@@ -311,12 +210,7 @@ int shm_buffer(struct chan *base, void **buf, size_t *size, uint64_t deadline)
 
 	if (err)
 		return err;
-	if (ch->prepared == NO_BUF)
-		err = shm_buf_get(ch, &ch->prepared, deadline);
-	if (!err) {
-		*buf = shm_buf_req(ch, ch->prepared);
-		*size = base->conn->buf_size;
-	}
+	err = bufs_prepare(&ch->bufs, buf, size, deadline);
 	leave(ch);
 	return err;
 }

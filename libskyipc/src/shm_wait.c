@@ -181,11 +181,12 @@ static int spin(struct shm_chan *ch, uint64_t pos, uint64_t t0,
 	return 1;
 }
 
-static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
+static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline,
+		int *asked)
 {
 	_Atomic uint32_t *word = &ch->head->client.park;
 	uint64_t again = RING_AGAIN_MIN;
-	int ret, asked = 0;
+	int ret;
 
 	point("client-park");
 	stat_add(ch->base.stats.parks, 1);
@@ -203,8 +204,7 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 			until = min_u64(deadline, now_ns() + again);
 			again = min_u64(again * 2, RING_AGAIN_MAX);
 		}
-		/* After the store, which it undoes to wake us. */
-		asked = about_to_block(word);
+		*asked |= about_to_block();
 		point("client-parked");
 		if (futex_wait(word, SHM_PARKED, until) == -ETIMEDOUT &&
 		    until == deadline) {
@@ -219,8 +219,6 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 		    now_ns() >= deadline)
 			ret = -ETIMEDOUT;
 	} while (ret == 1);
-	if (unlikely(asked))
-		block_hooks->back();
 	atomic_store_explicit(word, SHM_AWAKE, memory_order_relaxed);
 	return ret;
 }
@@ -228,15 +226,17 @@ static int park(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 int shm_wait(struct shm_chan *ch, uint64_t pos, uint64_t deadline)
 {
 	uint64_t t0 = ticks(), t;
-	int ret;
+	int ret, asked = 0;
 
 	/* A call to ourselves from a handler: nobody else may be free to
 	 * serve it. */
 	if (unlikely(ch->base.conn->to_self))
-		about_to_block(NULL);
+		asked = about_to_block();
 	ret = is_here(ch) ? yield(ch, pos) : spin(ch, pos, t0, deadline);
 	if (ret == 1)
-		ret = park(ch, pos, deadline);
+		ret = park(ch, pos, deadline, &asked);
+	if (unlikely(asked))
+		block_hooks->back();
 	t = ticks() - t0;
 	ch->wait_avg += (t >> 3) - (ch->wait_avg >> 3);
 	return ret;

@@ -10,6 +10,7 @@
 
 /* Best first: this order is what connections choose by. */
 static const struct transport *const transports[] = {
+	&kcall_transport,
 	&shm_transport,
 };
 

@@ -2,7 +2,7 @@
 /*
  * transport.h - how calls travel: one table of functions for each way
  *
- * The client side of a transport. A struct chan is one calling thread's end of
+ * On the client's side a struct chan is one calling thread's end of
  * a connection; a transport embeds it in what it needs itself. Everything a
  * channel does is done by one thread at a time, its owner, except wake().
  */
@@ -14,6 +14,8 @@
 
 #include "skyipc.h"
 
+struct sconn;
+
 struct chan {
 	struct skyipc_conn *conn;
 	struct chan *next;	   /* all of the connection */
@@ -23,9 +25,22 @@ struct chan {
 
 struct transport {
 	const char *name;
+	int rings; /* its clients have a doorbell */
 
 	/* Usable on this machine? 0, or -errno and why. */
 	int (*probe)(char *why, size_t size);
+
+	/* ---- the server's side ---- */
+
+	/* Does this server? 0, or -errno and why not. */
+	int (*serves)(const struct skyipc_server *server, char *why,
+		      size_t size);
+	/* Make what a new connection needs: 0 or -errno. */
+	int (*admit)(struct sconn *conn);
+	/* It has been killed. May be NULL. */
+	void (*kill)(struct sconn *conn);
+
+	/* ---- the client's side ---- */
 
 	/* Make a channel for the calling thread. */
 	int (*open)(struct skyipc_conn *conn, struct chan **chan,
@@ -34,8 +49,13 @@ struct transport {
 	void (*close)(struct chan *chan);
 	/* Free what the transport has of a connection without channels. */
 	void (*conn_close)(struct skyipc_conn *conn);
-	/* Its thread has gone: forget what is outstanding. */
+	/* Its thread ends, and is the one that says so: forget what is
+	 * outstanding. */
 	void (*abandon)(struct chan *chan);
+	/* This thread takes over an abandoned one: 0 or -errno. May be NULL. */
+	int (*adopt)(struct chan *chan);
+	/* In a forked child, which is not to keep anything. May be NULL. */
+	void (*forked)(struct skyipc_conn *conn);
 	/* The peer is dead: wake the owner if it sleeps. From any thread. */
 	void (*wake)(struct chan *chan);
 
@@ -55,6 +75,7 @@ struct transport {
 const struct transport *transport_at(unsigned i);
 const struct transport *transport_named(const char *name);
 
+extern const struct transport kcall_transport;
 extern const struct transport shm_transport;
 
 #endif

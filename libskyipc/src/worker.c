@@ -15,9 +15,8 @@
 
 #include "block.h"
 #include "clock.h"
-#include "futex.h"
+#include "kcall_server.h"
 #include "seat.h"
-#include "shm_layout.h"
 
 __thread struct seat *my_seat;
 __thread struct skyipc_server *my_server;
@@ -85,6 +84,17 @@ static int thread_add_locked(struct skyipc_server *server)
  */
 static __thread struct sconn *kept;
 
+/*
+ * This thread sleeps in a nested call, and nobody is there to take its seat:
+ * who comes to be takes it away. Under the server's lock.
+ */
+struct stuck {
+	struct sconn *kept; /* of the thread whose seat was taken */
+	int taken;
+};
+
+static __thread struct stuck stuck;
+
 static void seat_free_locked(struct seat *seat)
 {
 	struct skyipc_server *server = seat->server;
@@ -94,12 +104,39 @@ static void seat_free_locked(struct seat *seat)
 	server->nfree_seats++;
 }
 
+/* @seat is somebody else's from now on: what its call refers to is kept. */
+static struct sconn *take_away_locked(struct seat *seat)
+{
+	struct sconn *conn = NULL;
+
+	seat->server->in_calls++;
+	if (seat->current) {
+		conn = seat->current->conn;
+		atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
+		seat->current = NULL;
+	}
+	seat->stuck = NULL;
+	seat_free_locked(seat);
+	return conn;
+}
+
+/* Has it been taken away? Then we know now. */
+static int settle_locked(void)
+{
+	if (!stuck.taken)
+		return 0;
+	my_seat = NULL;
+	kept = stuck.kept;
+	stuck.taken = 0;
+	return 1;
+}
+
 /*
  * A handler of this thread is about to sleep in a nested call (see block.h):
  * leave the seat to a thread that can serve meanwhile. Without one the seat is
  * kept, and the calls on it wait, until a thread comes back from its handler.
  */
-static int leave_seat(_Atomic uint32_t *word)
+static int leave_seat(void)
 {
 	struct seat *seat = my_seat;
 	struct skyipc_server *server = my_server;
@@ -107,54 +144,49 @@ static int leave_seat(_Atomic uint32_t *word)
 	if (!seat)
 		return 0;
 	pthread_mutex_lock(&server->lock);
-	/* Each idle thread takes one seat, and some may be promised already. */
-	if (server->idle_threads > server->nfree_seats ||
-	    (server->nthreads < server->attr.max_threads &&
-	     !thread_add_locked(server))) {
+	if (settle_locked()) {
+		/* Somebody was quicker. */
+	} else if (server->idle_threads > server->nfree_seats ||
+		   (server->nthreads < server->attr.max_threads &&
+		    !thread_add_locked(server))) {
+		/* Each idle thread takes one seat, and some may be promised
+		 * already. */
+		kept = take_away_locked(seat);
 		my_seat = NULL;
-		server->in_calls++;
-		if (seat->current) {
-			kept = seat->current->conn;
-			atomic_fetch_add_explicit(&kept->refs, 1,
-						  memory_order_relaxed);
-			seat->current = NULL;
-		}
-		seat->stuck = NULL;
-		seat_free_locked(seat);
 		pthread_cond_signal(&server->seat_free);
 	} else {
-		seat->stuck = word;
+		seat->stuck = &stuck;
 	}
 	pthread_mutex_unlock(&server->lock);
-	return my_seat && word;
+	return my_seat != NULL;
 }
 
 static void keep_seat(void)
 {
+	if (!my_seat)
+		return;
 	pthread_mutex_lock(&my_server->lock);
-	my_seat->stuck = NULL;
+	if (!settle_locked())
+		my_seat->stuck = NULL;
 	pthread_mutex_unlock(&my_server->lock);
 }
 
 static const struct block_hooks hooks = { leave_seat, keep_seat };
 
-/*
- * This thread has nothing to do: wake one that is stuck with its seat, which
- * then leaves it. Its word was written before it asked under the lock.
- */
-static void offer_locked(struct skyipc_server *server)
+/* This thread has nothing to do: take the seat of one that is stuck on it. */
+static int relieve_locked(struct skyipc_server *server)
 {
 	for (uint32_t i = 0; i < server->attr.workers; i++) {
-		_Atomic uint32_t *word = server->seats[i].stuck;
+		struct seat *seat = &server->seats[i];
+		struct stuck *other = seat->stuck;
 
-		if (!word)
+		if (!other)
 			continue;
-		/* Once: the next idle thread is for the next seat. */
-		server->seats[i].stuck = NULL;
-		atomic_store(word, SHM_AWAKE);
-		futex_wake(word);
-		return;
+		other->kept = take_away_locked(seat);
+		other->taken = 1;
+		return 1;
 	}
+	return 0;
 }
 
 /*
@@ -170,27 +202,30 @@ static void drain(struct seat *seat)
 	struct timespec ts;
 	uint32_t in_calls;
 
-	do {
-		seat_drain(seat);
-		if (my_seat != seat)
-			return;
+	for (;;) {
+		/* Before: what the last of them leaves is served, too. */
 		pthread_mutex_lock(&server->lock);
 		in_calls = server->in_calls;
-		if (in_calls) {
-			until = now_ns() + 1000000;
-			ts.tv_sec = (time_t)(until / 1000000000u);
-			ts.tv_nsec = (long)(until % 1000000000u);
+		pthread_mutex_unlock(&server->lock);
+		seat_drain(seat);
+		if (my_seat != seat || !in_calls)
+			return;
+		until = now_ns() + 1000000;
+		ts.tv_sec = (time_t)(until / 1000000000u);
+		ts.tv_nsec = (long)(until % 1000000000u);
+		pthread_mutex_lock(&server->lock);
+		if (server->in_calls)
 			pthread_cond_timedwait(&server->changed, &server->lock,
 					       &ts);
-		}
 		pthread_mutex_unlock(&server->lock);
-	} while (in_calls);
+	}
 }
 
 void worker_forget(void)
 {
 	my_seat = NULL;
 	my_server = NULL;
+	my_kcall_worker = NULL;
 	block_hooks = NULL;
 	kept = NULL;
 }
@@ -202,13 +237,15 @@ static void *worker(void *arg)
 
 	pthread_setname_np(pthread_self(), "skyipc-worker");
 	my_server = server;
+	my_kcall_worker = kcall_worker_new(server);
 	block_hooks = &hooks;
 	pthread_mutex_lock(&server->lock);
 	while (server->seats_done < server->attr.workers) {
 		seat = server->free_seats;
+		if (!seat && relieve_locked(server))
+			continue;
 		if (!seat) {
 			server->idle_threads++;
-			offer_locked(server);
 			pthread_cond_wait(&server->seat_free, &server->lock);
 			server->idle_threads--;
 			continue;
@@ -222,6 +259,7 @@ static void *worker(void *arg)
 			seat_poll(seat);
 		else
 			seat_serve(seat);
+		control_drain_next(server);
 		if (my_seat == seat)
 			drain(seat);
 		if (kept) {
@@ -239,6 +277,7 @@ static void *worker(void *arg)
 		pthread_cond_broadcast(&server->changed);
 	}
 	pthread_mutex_unlock(&server->lock);
+	kcall_worker_free(my_kcall_worker);
 	return NULL;
 }
 
