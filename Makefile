@@ -139,6 +139,7 @@ help:
 	@echo 'make check-debug  in guests, on a kernel with KASAN and lockdep, built first'
 	@echo 'make vm           what the guests of selftests/vm/run are made of'
 	@echo 'make bench        skybench rtt against every peer that is installed'
+	@echo 'make bench-vm     the same with the module, in an emulated guest: ratios only'
 	@echo 'make install      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps         install the Debian packages that make check uses'
 	@echo 'make format       clang-format'

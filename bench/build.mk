@@ -57,7 +57,7 @@ install-bench: $(skybench)
 uninstall-bench:
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/skybench
 
-.PHONY: demo bench
+.PHONY: demo bench bench-vm
 # What is built depends on what is installed: ask again after installing.
 demo:
 	$(Q)scripts/deps check demo
@@ -72,3 +72,9 @@ bench: $(skybench)
 		--json $(O)/bench-rtt.json
 	@echo
 	@echo 'rows in $(O)/bench-rtt.json'
+
+# With the module, in a guest: its transports, and the guest's pipes and futexes
+bench-vm:
+	$(Q)scripts/deps check check
+	$(Q)$(MAKE) --no-print-directory all vm
+	$(Q)SKY_OUT='$(O)' bench/vm.sh

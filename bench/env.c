@@ -61,7 +61,13 @@ static void hypervisor(void)
 	for (char *p = name; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	snprintf(env.virt, sizeof(env.virt), "virtual machine (%s)", name);
+	/* qemu without KVM */
+	if (!strncmp(name, "TCG", 3))
+		snprintf(env.virt, sizeof(env.virt),
+			 "emulated: only ratios of one run mean anything");
+	else
+		snprintf(env.virt, sizeof(env.virt), "virtual machine (%s)",
+			 name);
 }
 #else
 static void hypervisor(void)

@@ -114,6 +114,7 @@ static void modes(void **state)
 {
 	struct fixture f;
 
+	over_shm_only();
 	fixture_up(&f, state, NULL, NULL);
 	assert_int_equal(f.conn->bell, -1);
 	for (unsigned i = 0; i < 400 / slowness; i++)
@@ -146,6 +147,7 @@ static void dispatched(void **state)
 {
 	struct fixture f = { .v = *state, .name = new_name() };
 
+	over_shm_only();
 	child_start(&f.child, dispatcher, (void *)f.name);
 	child_hear(&f.child);
 	f.conn = connect_to(f.name, NULL);

@@ -14,6 +14,7 @@ n=64
 cpu=$(taskset -cp $$ | sed "s/.*[ ,-]//")
 
 out=${SKY_OUT:-build}
+export SKYIPC_TRANSPORT=shm
 program=$out/selftests/helpers/budget
 
 if ! command -v valgrind >/dev/null; then

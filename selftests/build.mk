@@ -5,14 +5,13 @@
 # named points (libskyipc/src/point.h). selftests/run runs everything.
 
 selftests := $(patsubst selftests/%.c,%,$(wildcard selftests/*_test.c))
-points_tests := $(filter death_test,$(selftests))
 # Who is killed tells TSan nothing.
 ifeq ($(SAN),tsan)
-selftests := $(filter-out $(points_tests),$(selftests))
-points_tests :=
+selftests := $(filter-out death_test,$(selftests))
 endif
+points_tests := $(filter death_test race_test,$(selftests))
 # They look inside, so they see the library's own headers.
-selftests_cflags := -Ilibskyipc/src -Ikmod/vmx -Iselftests \
+selftests_cflags := -Ilibskyipc/src -Ikmod/uapi -Ikmod/vmx -Iselftests \
 	-DSKY_TOP='"$(CURDIR)"'
 
 conformance_test_srcs := selftests/testlib.c
@@ -36,6 +35,7 @@ rendezvous_test_srcs := selftests/testlib.c selftests/footprint.c \
 bell_test_srcs := selftests/bell_raw.c $(rendezvous_test_srcs)
 stats_test_srcs := selftests/testlib.c
 stop_test_srcs := selftests/testlib.c
+race_test_srcs := selftests/testlib.c
 gone_test_srcs := selftests/testlib.c
 rundir_test_srcs := selftests/testlib.c
 seat_test_srcs := selftests/testlib.c
@@ -44,6 +44,8 @@ death_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/death_[a-su-z]*.c)
 hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/hostile_[a-su-z]*.c)
+kcall_hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
+	selftests/hostile_raw.c selftests/kcall_raw.c
 
 # What the module computes without touching hardware: kmod/vmx/types.h
 mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \

@@ -16,10 +16,18 @@
 #define IN_ALL 7u
 #define IN_PARKING (IN_ADAPTIVE | IN_BLOCKING)
 
+/* And for the transports. */
+#define OVER_SHM 1u
+#define OVER_KCALL 2u
+#define OVER_ALL 3u
+
 struct scenario {
 	const char *point;
-	unsigned modes;
+	unsigned modes, over;
 };
+
+/* Is it reached in this variant, on this machine? */
+int is_reached(const struct scenario *s, const struct variant *v);
 
 extern const struct scenario client_points[];
 extern const size_t nclient_points;

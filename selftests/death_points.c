@@ -3,6 +3,7 @@
 #include "death.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -47,6 +48,16 @@ void sky_point(const char *name)
 	/* Death is not put off; another thread may get the signal first. */
 	while (armed_signal == SIGKILL)
 		pause();
+}
+
+int is_reached(const struct scenario *s, const struct variant *v)
+{
+	unsigned over = strcmp(v->transport, "kcall") ? OVER_SHM : OVER_KCALL;
+
+	/* Side by side on one CPU nobody spins. */
+	if (cpus_allowed() < 2 && !strcmp(s->point, "client-spin"))
+		return 0;
+	return s->modes & 1u << v->mode && s->over & over;
 }
 
 int wait_stopped(pid_t pid, int *status)
@@ -114,8 +125,13 @@ void test_tables(void **state)
 	char path[512];
 
 	(void)state;
-	assert_non_null(d);
 	assert_non_null(seen);
+	/* In a guest there are no sources; on a host there must be. */
+	if (!d && errno == ENOENT && access(SKY_TOP, F_OK) < 0) {
+		free(seen);
+		skip();
+	}
+	assert_non_null(d);
 	while ((e = readdir(d))) {
 		size_t len = strlen(e->d_name);
 

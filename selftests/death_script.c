@@ -151,6 +151,7 @@ int client_script(const char *name, unsigned first, int mortal)
 	struct run r = { .mortal = mortal };
 	int err;
 
+	attr.transport = transport;
 	attr.timeout_ns = LIMIT * slowness;
 	attr.wait = !mortal;
 	err = skyipc_connect(name, &attr, &r.conn);

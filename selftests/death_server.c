@@ -75,6 +75,7 @@ static void successor(const struct server *dead)
 /* 1 if the point was reached. */
 static int server_dies_at(const struct server *s, unsigned first)
 {
+	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
 	struct skyipc_conn *idle = NULL;
 	struct footprint fp;
 	struct child c;
@@ -90,7 +91,8 @@ static int server_dies_at(const struct server *s, unsigned first)
 				 s->point, s->nth, first, line,
 				 skyipc_errmsg());
 		/* For those that come when it ends. */
-		if (!skyipc_connect(s->name, NULL, &idle))
+		attr.transport = transport;
+		if (!skyipc_connect(s->name, &attr, &idle))
 			skyipc_call(idle, OP_ECHO, NULL, NULL, NULL, LIMIT);
 	}
 	let_end(&c);
@@ -128,7 +130,7 @@ void test_server_dies(void **state)
 		struct server s = { name, server_points[i].point, 0, SIGKILL,
 				    variant->mode };
 
-		if (!(server_points[i].modes & 1u << s.mode))
+		if (!is_reached(&server_points[i], variant))
 			continue;
 		for (unsigned k = 0; k < ARRAY_LEN(nths) * WAYS; k += step) {
 			int hit;
@@ -167,6 +169,7 @@ static void probe(const char *name)
 	uint64_t t0 = time_ns();
 	struct skyipc_conn *conn;
 
+	attr.transport = transport;
 	attr.timeout_ns = SKYIPC_MS(10);
 	if (!skyipc_connect(name, &attr, &conn)) {
 		skyipc_call(conn, OP_ECHO, NULL, NULL, NULL, SKYIPC_MS(10));
@@ -185,7 +188,7 @@ void test_server_stops(void **state)
 		struct child server, client;
 		int status, at_end;
 
-		if (!(server_points[i].modes & 1u << s.mode))
+		if (!is_reached(&server_points[i], variant))
 			continue;
 		at_end = !strncmp(s.point, "server-d", 8) &&
 			 strcmp(s.point, "server-drop");
@@ -372,6 +375,7 @@ static void time_out_all(struct skyipc_conn *conn, const char *name)
 	in_time(t0, "first call of a thread");
 	t0 = time_ns();
 	attr.timeout_ns = SHORT;
+	attr.transport = transport;
 	assert_int_equal(skyipc_connect(name, &attr, &other), -ETIMEDOUT);
 	in_time(t0, "connect");
 	t0 = time_ns();

@@ -8,46 +8,65 @@
 #include <signal.h>
 
 const struct scenario client_points[] = {
-	{ "client-socket", IN_ALL },
-	{ "client-connected", IN_ALL },
-	{ "client-hello-sent", IN_ALL },
-	{ "client-welcome-heard", IN_ALL },
-	{ "client-registered", IN_ALL },
-	{ "client-watched", IN_ALL },
-	{ "client-chan-ask", IN_ALL },
-	{ "client-chan-mapped", IN_ALL },
-	{ "client-call", IN_ALL },
-	{ "client-published", IN_ALL },
-	{ "client-reply-seen", IN_ALL },
-	{ "client-ring", IN_PARKING },
-	{ "client-spin", IN_ALL },
-	{ "client-park", IN_ALL },
-	{ "client-parked", IN_ALL },
-	{ "client-bufs-ask", IN_ALL },
-	{ "client-bufs-mapped", IN_ALL },
-	{ "client-fds-sent", IN_ALL },
-	{ "client-message", IN_ALL },
-	{ "client-message-published", IN_ALL },
-	{ "client-message-reply", IN_ALL },
-	{ "client-close", IN_ALL },
-	{ "client-unregistered", IN_ALL },
+	{ "client-socket", IN_ALL, OVER_ALL },
+	{ "client-connected", IN_ALL, OVER_ALL },
+	{ "client-hello-sent", IN_ALL, OVER_ALL },
+	{ "client-welcome-heard", IN_ALL, OVER_ALL },
+	{ "client-registered", IN_ALL, OVER_ALL },
+	{ "client-watched", IN_ALL, OVER_ALL },
+	{ "client-chan-ask", IN_ALL, OVER_ALL },
+	{ "client-chan-mapped", IN_ALL, OVER_SHM },
+	{ "client-kcall-linked", IN_PARKING, OVER_KCALL },
+	{ "client-call", IN_ALL, OVER_SHM },
+	{ "client-published", IN_ALL, OVER_SHM },
+	{ "client-reply-seen", IN_ALL, OVER_SHM },
+	{ "client-ring", IN_PARKING, OVER_SHM },
+	{ "client-spin", IN_ALL, OVER_SHM },
+	{ "client-park", IN_ALL, OVER_SHM },
+	{ "client-parked", IN_ALL, OVER_SHM },
+	{ "client-kcall", IN_PARKING, OVER_KCALL },
+	{ "client-kcall-done", IN_PARKING, OVER_KCALL },
+	{ "client-bufs-ask", IN_ALL, OVER_ALL },
+	{ "client-bufs-mapped", IN_ALL, OVER_ALL },
+	{ "client-fds-sent", IN_ALL, OVER_ALL },
+	{ "client-message", IN_ALL, OVER_SHM },
+	{ "client-message-published", IN_ALL, OVER_SHM },
+	{ "client-message-reply", IN_ALL, OVER_ALL },
+	{ "client-kcall-submit", IN_PARKING, OVER_KCALL },
+	{ "client-close", IN_ALL, OVER_ALL },
+	{ "client-unregistered", IN_ALL, OVER_ALL },
 };
 const size_t nclient_points = ARRAY_LEN(client_points);
 
 const struct scenario server_points[] = {
-	{ "server-lock", IN_ALL },	  { "server-owns", IN_ALL },
-	{ "server-bound", IN_ALL },	  { "server-created", IN_ALL },
-	{ "server-start", IN_ALL },	  { "server-accepted", IN_ALL },
-	{ "server-hello-heard", IN_ALL }, { "server-opened", IN_ALL },
-	{ "server-welcomed", IN_ALL },	  { "server-chan-made", IN_ALL },
-	{ "server-chan-given", IN_ALL },  { "server-bufs-made", IN_ALL },
-	{ "server-claimed", IN_ALL },	  { "server-request-taken", IN_ALL },
-	{ "server-handler", IN_ALL },	  { "server-handled", IN_ALL },
-	{ "server-fds-sent", IN_ALL },	  { "server-reply", IN_ALL },
-	{ "server-wake", IN_ALL },	  { "server-unclaimed", IN_ALL },
-	{ "server-drop", IN_PARKING },	  { "server-sleep", IN_PARKING },
-	{ "server-woken", IN_PARKING },	  { "server-drain", IN_ALL },
-	{ "server-disown", IN_ALL },	  { "server-drained", IN_ALL },
+	{ "server-lock", IN_ALL, OVER_ALL },
+	{ "server-owns", IN_ALL, OVER_ALL },
+	{ "server-bound", IN_ALL, OVER_ALL },
+	{ "server-created", IN_ALL, OVER_ALL },
+	{ "server-start", IN_ALL, OVER_ALL },
+	{ "server-accepted", IN_ALL, OVER_ALL },
+	{ "server-hello-heard", IN_ALL, OVER_ALL },
+	{ "server-opened", IN_ALL, OVER_ALL },
+	{ "server-welcomed", IN_ALL, OVER_ALL },
+	{ "server-chan-made", IN_ALL, OVER_ALL },
+	{ "server-chan-given", IN_ALL, OVER_ALL },
+	{ "server-bufs-made", IN_ALL, OVER_ALL },
+	{ "server-claimed", IN_ALL, OVER_SHM },
+	{ "server-request-taken", IN_ALL, OVER_ALL },
+	{ "server-handler", IN_ALL, OVER_ALL },
+	{ "server-handled", IN_ALL, OVER_ALL },
+	{ "server-fds-sent", IN_ALL, OVER_ALL },
+	{ "server-reply", IN_ALL, OVER_SHM },
+	{ "server-wake", IN_ALL, OVER_SHM },
+	{ "server-unclaimed", IN_ALL, OVER_SHM },
+	{ "server-kcall", IN_PARKING, OVER_KCALL },
+	{ "server-kcall-taken", IN_PARKING, OVER_KCALL },
+	{ "server-drop", IN_PARKING, OVER_SHM },
+	{ "server-sleep", IN_PARKING, OVER_ALL },
+	{ "server-woken", IN_PARKING, OVER_ALL },
+	{ "server-drain", IN_ALL, OVER_ALL },
+	{ "server-disown", IN_ALL, OVER_ALL },
+	{ "server-drained", IN_ALL, OVER_ALL },
 };
 const size_t nserver_points = ARRAY_LEN(server_points);
 
@@ -121,13 +140,6 @@ static int client_dies_at(struct fixture *f, const struct footprint *fp,
 	return fired->fired;
 }
 
-static int skip_point(const struct scenario *s, enum skyipc_mode mode)
-{
-	/* Side by side on one CPU nobody spins. */
-	return !(s->modes & 1u << mode) ||
-	       (cpus_allowed() < 2 && !strcmp(s->point, "client-spin"));
-}
-
 static void client_up(struct fixture *f, void **state, struct footprint *fp)
 {
 	pin_to(0);
@@ -151,7 +163,7 @@ static void test_client_dies(void **state)
 		const struct scenario *s = &client_points[i];
 		int hits = 0;
 
-		if (skip_point(s, variant->mode))
+		if (!is_reached(s, variant))
 			continue;
 		for (unsigned k = 0; k < ARRAY_LEN(nths) * WAYS; k++) {
 			struct victim v = { f.name, s->point, nths[k / WAYS],
@@ -182,7 +194,7 @@ static void test_client_stops(void **state)
 		struct child c;
 		int status;
 
-		if (skip_point(&client_points[i], variant->mode))
+		if (!is_reached(&client_points[i], variant))
 			continue;
 		points_reset();
 		child_start(&c, victim, &v);

@@ -70,6 +70,7 @@ static void still_charged(void **state)
 	struct child c;
 
 	(void)state;
+	over_shm_only();
 	attr.max_mem_per_uid = size_of_channel() * 3 / 2;
 	server = server_here(name, &attr);
 	for (int i = 0; i < 3; i++) {

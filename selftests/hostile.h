@@ -8,6 +8,7 @@
 
 #include "footprint.h"
 #include "proto.h"
+#include "flags.h"
 #include "shm_layout.h"
 #include "testlib.h"
 

@@ -238,7 +238,7 @@ static int busy_client(struct child *me, void *arg)
 	raw_chan(&r);
 	child_say(me, 0);
 	/* Requests that promise descriptors, and messages that are none. */
-	pos = raw_put(&r, OP_ECHO, SHM_FDS, 0);
+	pos = raw_put(&r, OP_ECHO, CALL_FDS, 0);
 	raw_ring(&r);
 	while (!poll(&pfd, 1, 0)) {
 		for (int i = 0; i < 64; i++)
@@ -248,7 +248,7 @@ static int busy_client(struct child *me, void *arg)
 			;
 		raw_msg(&msg, PROTO_BUFS_OPEN);
 		if (shm_ready(&r.rep[pos % RAW_DEPTH], pos, &head)) {
-			pos = raw_put(&r, OP_ECHO, SHM_FDS, 0);
+			pos = raw_put(&r, OP_ECHO, CALL_FDS, 0);
 			raw_ring(&r);
 		}
 	}

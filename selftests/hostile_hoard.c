@@ -56,6 +56,48 @@ static int fetch_channels(struct raw *r, int n)
 	return got;
 }
 
+/* Bytes that have come, and wait for us */
+static int unread(int sock)
+{
+	int bytes;
+
+	return ioctl(sock, FIONREAD, &bytes) ? -1 : bytes;
+}
+
+/* Who always has something unread, but reads on, is no hoarder. */
+static void test_one_behind(void **state)
+{
+	union proto_msg msg;
+	size_t len;
+	struct target t;
+	struct raw r;
+	uint64_t was;
+	int fd;
+
+	was = set_limit(RLIMIT_NOFILE, 600);
+	target_up(&t, state, NULL);
+	set_limit(RLIMIT_NOFILE, was);
+	raw_open(&r, t.name);
+	/* More than may be on the way (RLIMIT_NOFILE / 8, or what a message
+	 * has)
+	 */
+	for (int i = 0; i < 2 * SKYIPC_MAX_FDS; i++) {
+		len = raw_msg(&msg, PROTO_CHAN_OPEN);
+		assert_int_equal(raw_send(r.sock, &msg, len, NULL, 0), 0);
+		if (!i)
+			continue;
+		/* The one before has not been fetched when this one comes. */
+		assert_true(WAIT_FOR(unread(r.sock) ==
+				     2 * (int)proto_size(PROTO_CHAN)));
+		assert_int_equal(raw_recv(r.sock, &msg, &fd),
+				 proto_size(PROTO_CHAN));
+		assert_int_equal(msg.answer.result, 0);
+		close(fd);
+	}
+	raw_close(&r);
+	target_down(&t);
+}
+
 /*
  * Whatever is sent and not read counts against what the server's user may have
  * on the way at all: one client must not have all of it.
@@ -320,7 +362,7 @@ static void test_large_buffers(void **state)
 	sigaction(SIGALRM, &was, NULL);
 	assert_int_equal(raw_recv(r.sock, &msg, &fd), proto_size(PROTO_BUFS));
 	assert_int_equal(msg.answer.result, 0);
-	assert_int_equal(blocks(fd) * 512, shm_bufs_size(RAW_BUFS, 16 << 20));
+	assert_int_equal(blocks(fd) * 512, bufs_bytes(RAW_BUFS, 16 << 20));
 	close(fd);
 
 	/* One that dies meanwhile, one that is there when the server stops */
@@ -339,6 +381,7 @@ static void test_large_buffers(void **state)
 
 const struct CMUnitTest hoard_tests[] = {
 	cmocka_unit_test(test_unread),
+	cmocka_unit_test(test_one_behind),
 	cmocka_unit_test(test_deaf),
 	cmocka_unit_test(test_lingering),
 	cmocka_unit_test(test_kept_memory),

@@ -171,7 +171,7 @@ static void bufs(struct liar *l, uint32_t number)
 {
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_BUFS);
-	int fd = make_mem(shm_bufs_size(RAW_BUFS, RAW_BUF_SIZE), SEALED);
+	int fd = make_mem(bufs_bytes(RAW_BUFS, RAW_BUF_SIZE), SEALED);
 
 	msg.answer.chan = number;
 	tell(l, &msg, len, &fd, 1);
@@ -197,17 +197,19 @@ static void reply(struct liar *l, uint64_t pos)
 		uint32_t flags, code;
 		uint64_t ext;
 	} as[LIES] = {
-		[REPLY_LEN] = { SHM_LONG, 0, EXT(RAW_BUF_SIZE + 1, 0) },
-		[REPLY_OFFSET] = { SHM_LONG | SHM_INREQ, 0,
+		[REPLY_LEN] = { CALL_LONG, 0, EXT(RAW_BUF_SIZE + 1, 0) },
+		[REPLY_OFFSET] = { CALL_LONG | CALL_INREQ, 0,
 				   EXT(1, RAW_BUF_SIZE) },
-		[REPLY_OVERFLOW] = { SHM_LONG, 0, EXT(UINT32_MAX, UINT32_MAX) },
+		[REPLY_OVERFLOW] = { CALL_LONG, 0,
+				     EXT(UINT32_MAX, UINT32_MAX) },
 		[REPLY_FLAGS] = { 0x40, 0, 0 },
-		[REPLY_ERRNO] = { SHM_ERROR, (uint32_t)-5000, 0 },
-		[REPLY_ERRNO_POSITIVE] = { SHM_ERROR, 5, 0 },
-		[REPLY_NO_FDS] = { SHM_FDS, 0, 0 },
-		[REPLY_ERROR_FDS] = { SHM_ERROR | SHM_FDS, (uint32_t)-EIO, 0 },
-		[REPLY_FLAGS_FDS] = { 0x80 | SHM_FDS, 0, 0 },
-		[REPLY_LONG_FDS] = { SHM_LONG | SHM_FDS, 0,
+		[REPLY_ERRNO] = { CALL_ERROR, (uint32_t)-5000, 0 },
+		[REPLY_ERRNO_POSITIVE] = { CALL_ERROR, 5, 0 },
+		[REPLY_NO_FDS] = { CALL_FDS, 0, 0 },
+		[REPLY_ERROR_FDS] = { CALL_ERROR | CALL_FDS, (uint32_t)-EIO,
+				      0 },
+		[REPLY_FLAGS_FDS] = { 0x80 | CALL_FDS, 0, 0 },
+		[REPLY_LONG_FDS] = { CALL_LONG | CALL_FDS, 0,
 				     EXT(UINT32_MAX, 0) },
 	};
 	static const uint64_t w[SKYIPC_WORDS];
@@ -221,7 +223,7 @@ static void reply(struct liar *l, uint64_t pos)
 		return;
 	if (l->lie == DIE_IN_CALL)
 		raise(SIGKILL);
-	if (flags & SHM_FDS && l->lie != REPLY_NO_FDS)
+	if (flags & CALL_FDS && l->lie != REPLY_NO_FDS)
 		send_some_fds(l, pos);
 	shm_put(slot, w, as[l->lie].ext);
 	if (l->lie == REPLY_SEQUENCE) /* the second before the first */

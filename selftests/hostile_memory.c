@@ -62,8 +62,8 @@ static void test_scribble(void **state)
 static int error_of(uint64_t head)
 {
 	assert_true(head != 0);
-	return shm_head_flags(head) & SHM_ERROR ? (int32_t)shm_head_code(head)
-						: 0;
+	return shm_head_flags(head) & CALL_ERROR ? (int32_t)shm_head_code(head)
+						 : 0;
 }
 
 #define EXT(len, buf) ((uint64_t)(len) | (uint64_t)(buf) << 32)
@@ -77,29 +77,32 @@ static void test_requests(void **state)
 	raw_open(&r, t.name);
 	raw_chan(&r);
 	/* Long parts without buffers, then beyond them. */
-	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, SHM_LONG, 8))),
+	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, CALL_LONG, 8))),
 			 -EINVAL);
 	assert_int_equal(raw_bufs(&r, r.chan), 0);
-	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, SHM_LONG, 8))),
+	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, CALL_LONG, 8))),
 			 0);
 	for (uint64_t buf = RAW_BUFS; buf < UINT32_MAX; buf = buf * 3 + 1)
-		assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, SHM_LONG,
-								EXT(8, buf)))),
-				 -EINVAL);
+		assert_int_equal(
+			error_of(raw_reply(
+				&r, raw_put(&r, 0, CALL_LONG, EXT(8, buf)))),
+			-EINVAL);
 	for (uint64_t len = RAW_BUF_SIZE + 1; len <= UINT32_MAX; len *= 2)
-		assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, SHM_LONG,
-								EXT(len, 1)))),
-				 -EINVAL);
-	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, SHM_LONG,
+		assert_int_equal(
+			error_of(raw_reply(
+				&r, raw_put(&r, 0, CALL_LONG, EXT(len, 1)))),
+			-EINVAL);
+	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, CALL_LONG,
 							EXT(RAW_BUF_SIZE, 1)))),
 			 0);
-	for (uint32_t flag = SHM_ERROR; flag < 0x10000; flag <<= 1)
+	for (uint32_t flag = CALL_ERROR; flag < 0x10000; flag <<= 1)
 		assert_int_equal(
 			error_of(raw_reply(&r, raw_put(&r, 0, flag, 0))),
 			-EINVAL);
-	assert_int_equal(error_of(raw_reply(&r, raw_put(&r, 0, SHM_CANCEL, 0))),
-			 -ECANCELED);
-	assert_true(error_of(raw_reply(&r, raw_put(&r, 0, SHM_FDS, 0))) < 0);
+	assert_int_equal(
+		error_of(raw_reply(&r, raw_put(&r, 0, CALL_CANCEL, 0))),
+		-ECANCELED);
+	assert_true(error_of(raw_reply(&r, raw_put(&r, 0, CALL_FDS, 0))) < 0);
 	/* Whatever the handler says to it, it is an answer. */
 	assert_true(raw_reply(&r, raw_put(&r, UINT32_MAX, 0, 0)) != 0);
 	assert_true(raw_reply(&r, raw_put(&r, UINT32_MAX, 0xffff, 0)) != 0);

@@ -153,9 +153,9 @@ static void test_fds_lies(void **state)
 	raw_chan(&r);
 	fds_message(&msg, 0, 2, 77);
 	assert_int_equal(raw_send(r.sock, &msg, sizeof(msg.fds), fds, 2), 0);
-	assert_true(shm_head_flags(
-			    raw_reply(&r, raw_put(&r, OP_FDS_IN, SHM_FDS, 0))) &
-		    SHM_ERROR);
+	assert_true(shm_head_flags(raw_reply(
+			    &r, raw_put(&r, OP_FDS_IN, CALL_FDS, 0))) &
+		    CALL_ERROR);
 	raw_close(&r);
 	target_down(&t);
 }

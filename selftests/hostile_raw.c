@@ -100,6 +100,8 @@ size_t raw_msg(union proto_msg *msg, unsigned type)
 	size_t size = proto_init(msg, type);
 
 	if (type == PROTO_HELLO) {
+		snprintf(msg->hello.transport, sizeof(msg->hello.transport),
+			 "shm");
 		msg->hello.depth = RAW_DEPTH;
 		msg->hello.bufs = RAW_BUFS;
 		msg->hello.buf_size = RAW_BUF_SIZE;

@@ -344,6 +344,7 @@ static void no_room_at_all(void **state)
 	int64_t mem;
 
 	(void)state;
+	over_shm_only();
 	if (under_asan() || under_tsan() || under_valgrind())
 		skip();
 	server_spawn(&s, name, &plain);

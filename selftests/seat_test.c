@@ -83,11 +83,13 @@ static uint32_t idle_threads(struct skyipc_server *server)
 static void one_at_a_time(void **state)
 {
 	const char *name = new_name();
-	struct skyipc_server *server = server_up(name, SKYIPC_POLLING);
+	struct skyipc_server *server;
 	struct skyipc_conn *conn[3];
 	int before;
 
 	(void)state;
+	over_shm_only();
+	server = server_up(name, SKYIPC_POLLING);
 	for (int i = 0; i < 3; i++) { /* on the list in this order */
 		conn[i] = connect_to(name, NULL);
 		ask(conn[i], OP_ECHO, 0, 0);

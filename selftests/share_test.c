@@ -42,6 +42,7 @@ static void mappings(void **state)
 	pthread_t thread;
 
 	(void)state;
+	over_shm_only();
 	assert_int_equal(skyipc_server_create(name, &plain, &server), 0);
 	assert_in_range(server->maps_per_uid, 1000, UINT64_MAX / 2);
 	server->maps_per_uid = 3;

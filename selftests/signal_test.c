@@ -5,8 +5,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+
+#include "memfd.h"
 
 static struct skyipc_server_attr plain = {
 	.size = sizeof(struct skyipc_server_attr),
@@ -163,6 +167,28 @@ static void dispatched(void **state)
 		skyipc_close(conn);
 	}
 	assert_int_equal(child_end(&c), 0);
+}
+
+/*
+ * The kernel gives memory or, if a signal comes, none: so it is asked for less
+ * at a time, however much there is to be.
+ */
+static void memory(void **state)
+{
+	const size_t size = 64u << 20;
+	unsigned char *mem = NULL;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	storm(100 * slowness);
+	CHECK(memfd_make("storm", size, &fd, (void **)&mem) == 0);
+	storm(0);
+	assert_int_equal(fstat(fd, &st), 0);
+	/* In blocks of 512 bytes: all of it is there. */
+	assert_int_equal(st.st_blocks * 512, size);
+	munmap(mem, size);
+	close(fd);
 }
 
 /* ---- a call inside a call ----------------------------------------------- */
@@ -358,6 +384,7 @@ int main(void)
 	const struct CMUnitTest once[] = {
 		cmocka_unit_test(beginnings),
 		cmocka_unit_test(dispatched),
+		cmocka_unit_test(memory),
 	};
 
 	return run_variants("signals", by_mode, ARRAY_LEN(by_mode), BY_MODE) +

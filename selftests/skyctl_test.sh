@@ -199,3 +199,14 @@ ctl 1 doctor --json
 has '"result":"fail"\}$'
 json
 echo 'ok doctor'
+
+# --- the module, which may be there or not
+loaded=1
+[ ! -e /sys/class/misc/skyipc ] || loaded=0
+ctl $loaded module
+has 'skyipc'
+clean
+ctl $loaded module --json
+json
+ctl 2 module nonsense
+echo 'ok module'

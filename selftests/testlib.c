@@ -15,6 +15,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "kcall_worker.h"
+#include "server.h"
+
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define __SANITIZE_THREAD__ 1
@@ -55,8 +58,11 @@ int under_valgrind(void)
 
 __attribute__((constructor)) static void how_slow(void)
 {
+	const char *emulated = getenv("SKY_EMULATED");
+
 	slowness = under_tsan()	      ? 10
 		   : under_valgrind() ? 20
+		   : emulated	      ? 10
 		   : under_asan()     ? 4
 				      : 1;
 }
@@ -371,6 +377,20 @@ struct spawn {
 	const struct skyipc_server_attr *attr;
 };
 
+/* Each of its threads has what it needs from the module, too. */
+static int is_whole(struct skyipc_server *server)
+{
+	struct kcall_worker *w;
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH(w, &server->kcall_workers, entry)
+	n++;
+	n -= server->kcall < 0 ? 0 : server->nthreads;
+	pthread_mutex_unlock(&server->lock);
+	return !n;
+}
+
 static int spawned(struct child *me, void *arg)
 {
 	const struct spawn *s = arg;
@@ -382,6 +402,7 @@ static int spawned(struct child *me, void *arg)
 		if (err)
 			skyipc_server_destroy(server);
 	}
+	CHECK(err || WAIT_FOR(is_whole(server)));
 	child_say(me, err);
 	if (err)
 		return 98;
@@ -426,6 +447,8 @@ struct skyipc_server *server_here(const char *name,
 	if (err)
 		fail_msg("server %s: %s (%s)", name, strerror(-err),
 			 skyipc_errmsg());
+	if (!WAIT_FOR(is_whole(server)))
+		fail_msg("server %s: a worker is missing", name);
 	return server;
 }
 
@@ -472,12 +495,6 @@ void query_of(const char *name, struct skyipc_server_info *info)
 
 /* ---- variants ----------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-} transports[] = {
-	{ "shm" },
-};
-
 static const char *const mode_names[] = { "adaptive", "blocking", "polling" };
 
 static int variant_setup(void **state)
@@ -488,6 +505,34 @@ static int variant_setup(void **state)
 	return 0;
 }
 
+void over_shm_only(void)
+{
+	if (strcmp(transport, "shm"))
+		skip();
+}
+
+/* How many there are, usable or not */
+static unsigned transports(void)
+{
+	struct skyipc_transport_info t = { .size = sizeof(t) };
+	unsigned i = 0;
+
+	while (!skyipc_transport(i, &t))
+		i++;
+	return i;
+}
+
+/* Can this machine, and a server of that mode? And is it asked for? */
+static int usable(const struct skyipc_transport_info *t, enum skyipc_mode mode)
+{
+	const char *only = getenv("SKY_TRANSPORT");
+
+	if (!t->available || (only && strcmp(only, t->name)))
+		return 0;
+	/* Who polls does not enter the kernel. */
+	return strcmp(t->name, "kcall") || mode != SKYIPC_POLLING;
+}
+
 int run_variants(const char *group, const struct CMUnitTest *tests, size_t n,
 		 unsigned by)
 {
@@ -495,7 +540,8 @@ int run_variants(const char *group, const struct CMUnitTest *tests, size_t n,
 	size_t most = under_valgrind() ? SKYIPC_POLLING : ARRAY_LEN(mode_names);
 	size_t modes = by & BY_MODE ? most : 1;
 	size_t places = by & BY_PLACE ? 4 : 1;
-	size_t count = ARRAY_LEN(transports) * modes * places, k = 0;
+	size_t count = transports() * modes * places, k = 0;
+	struct skyipc_transport_info t = { .size = sizeof(t) };
 	struct CMUnitTest *all = calloc(n * count, sizeof(*all));
 	struct variant *v = calloc(count, sizeof(*v));
 	char(*names)[96] = calloc(n * count, sizeof(*names));
@@ -504,7 +550,10 @@ int run_variants(const char *group, const struct CMUnitTest *tests, size_t n,
 	for (size_t i = 0; all && v && names && i < count; i++) {
 		size_t place = i % places, mode = i / places % modes;
 
-		v[i].transport = transports[i / places / modes].name;
+		skyipc_transport((unsigned)(i / places / modes), &t);
+		if (!usable(&t, (enum skyipc_mode)mode))
+			continue;
+		snprintf(v[i].transport, sizeof(v[i].transport), "%s", t.name);
 		v[i].mode = (enum skyipc_mode)mode;
 		v[i].here = (int)(place & 1);
 		v[i].same_cpu = (int)(place >> 1);

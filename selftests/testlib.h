@@ -115,6 +115,9 @@ struct skyipc_server *server_here(const char *name,
 /* The transport under test, NULL for any: used by connect_to() if unset. */
 extern const char *transport;
 
+/* Skips the test unless that is shm, whose workings it looks at. */
+void over_shm_only(void);
+
 /* Connect or fail the test; @attr may be NULL. */
 struct skyipc_conn *connect_to(const char *name,
 			       const struct skyipc_connect_attr *attr);
@@ -128,7 +131,7 @@ void query_of(const char *name, struct skyipc_server_info *info);
 /* ---- one suite for every transport, mode and placement ------------------ */
 
 struct variant {
-	const char *transport;
+	char transport[16];
 	enum skyipc_mode mode;
 	int here;     /* server in the test's own process */
 	int same_cpu; /* client and server on one CPU, else on two */

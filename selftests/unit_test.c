@@ -18,6 +18,7 @@
 #include "proto.h"
 #include "query.h"
 #include "quota.h"
+#include "flags.h"
 #include "shm_layout.h"
 
 /* ---- histogram ---------------------------------------------------------- */
@@ -165,8 +166,8 @@ static void layout(void **state)
 		assert_false(shm_ready(&slot, pos - 1, &seen));
 		assert_true(shm_ready_sc(&slot, pos));
 	}
-	assert_true(shm_bufs_size(4096, SHM_BUF_MAX) ==
-		    UINT64_C(2) * 4096 * SHM_BUF_MAX);
+	assert_true(bufs_bytes(4096, BUF_SIZE_MAX) ==
+		    UINT64_C(2) * 4096 * BUF_SIZE_MAX);
 	assert_int_equal(roundup_pow2(0), 1);
 	assert_int_equal(roundup_pow2(1), 1);
 	assert_int_equal(roundup_pow2(2), 2);

@@ -191,11 +191,20 @@ static int try_transport(const char *transport, struct trial *t)
 	return err;
 }
 
+/* "NAME WHY", one after the other */
+static void add_reason(char *text, size_t size, const char *name,
+		       const char *why)
+{
+	size_t n = strlen(text);
+
+	snprintf(text + n, size - n, "%s %s %s", n ? "," : ":", name, why);
+}
+
 void doctor_transports(struct doctor *d)
 {
 	struct skyipc_transport_info t = { .size = sizeof(t) };
 	char check[64];
-	bool any = false;
+	char choice[sizeof(t.name)] = "", better[256] = "";
 	int err;
 
 	for (unsigned i = 0; skyipc_transport(i, &t) == 0; i++) {
@@ -206,20 +215,30 @@ void doctor_transports(struct doctor *d)
 		if (!t.available) {
 			doctor_say(d, VERDICT_WARN, check, NULL, "%.*s",
 				   (int)sizeof(t.detail), t.detail);
+			if (!*choice)
+				add_reason(better, sizeof(better), t.name,
+					   "cannot be had");
 		} else if ((err = try_transport(t.name, &trial))) {
 			doctor_say(d, VERDICT_FAIL, check,
 				   "the lines above should tell why",
 				   "a call failed: %s: %s", strerror(-err),
 				   trial.why);
+			if (!*choice)
+				add_reason(better, sizeof(better), t.name,
+					   "fails");
 		} else {
-			any = true;
+			if (!*choice)
+				memcpy(choice, t.name, sizeof(choice));
 			doctor_say(d, VERDICT_OK, check, NULL,
 				   "fastest of 1000 calls %s",
 				   text_ns(trial.best_ns).s);
 		}
 		t = (struct skyipc_transport_info){ .size = sizeof(t) };
 	}
-	if (!any)
-		doctor_say(d, VERDICT_FAIL, "transports", NULL,
-			   "none can be used");
+	if (!*choice)
+		doctor_say(d, VERDICT_FAIL, "connections", NULL,
+			   "no transport can be used");
+	else
+		doctor_say(d, VERDICT_OK, "connections", NULL, "take %s%s",
+			   choice, better);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * skyctl - what skyipc servers and clients are doing, and what this machine
- * can do for them. It sees only what the public API tells any program.
+ * can do for them. It sees only what the public API tells any program, and
+ * what the module tells root.
  */
 #include "ctl.h"
 #include "text.h"
@@ -17,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "list", ctl_list },
 	{ "stat", ctl_stat },
+	{ "module", ctl_module },
 	{ "doctor", ctl_doctor },
 };
 
@@ -24,12 +26,14 @@ static const char help[] =
 	"usage: skyctl list [--json] [--timeout SECONDS]\n"
 	"       skyctl stat NAME [--json] [--timeout SECONDS]\n"
 	"                        [--watch [SECONDS]] [--count N]\n"
+	"       skyctl module [--json]\n"
 	"       skyctl doctor [--json]\n"
 	"       skyctl --help | --version\n"
 	"\n"
 	"list    servers that can be seen from here, their clients, "
 	"transports\n"
 	"stat    counters and latency of one server and of its connections\n"
+	"module  the kernel module's servers, links and users (as root)\n"
 	"doctor  what this machine can do, and what to change if it cannot\n"
 	"\n"
 	"Exit codes: 0 ok, 1 failed, 2 usage. See skyctl(1).\n";

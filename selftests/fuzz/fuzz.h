@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "proto.h"
+#include "flags.h"
 #include "shm_layout.h"
 #include "skyipc.h"
 

@@ -85,7 +85,7 @@ static int thing(struct side *s, unsigned type, uint8_t how)
 	case PROTO_WELCOME:
 		return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	case PROTO_BUFS:
-		size = shm_bufs_size(FUZZ_BUFS, FUZZ_BUF_SIZE);
+		size = bufs_bytes(FUZZ_BUFS, FUZZ_BUF_SIZE);
 		break;
 	}
 	if (how & UNSEALED && eat(&s->food) & 1)

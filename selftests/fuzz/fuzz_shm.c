@@ -89,7 +89,7 @@ static void step(struct food *f, struct end *e)
 	if (what & 8)
 		eat_bytes(f, &ext, sizeof(ext));
 	else if (what == 2) {
-		flags |= SHM_LONG;
+		flags |= CALL_LONG;
 		ext = (uint64_t)eat(f) << 4 | (uint64_t)(op & 1) << 32;
 	}
 	if (what == 3) {
@@ -97,7 +97,7 @@ static void step(struct food *f, struct end *e)
 		msg.fds.count = 2;
 		msg.fds.pos = pos;
 		send_fds(e->sock, &msg, len, fds, 2);
-		flags |= SHM_FDS;
+		flags |= CALL_FDS;
 	}
 	slot += pos % FUZZ_DEPTH;
 	shm_put(slot, w, ext);

@@ -27,19 +27,21 @@ $(O)/$(vm_dir)/bootrom.bin: $(vm_dir)/bootrom.S
 	$(Q)as --64 -o $(@:.bin=.o) $<
 	$(Q)ld -Ttext=0 --oformat=binary -o $@ $(@:.bin=.o)
 
-# Programs that test the root from inside: static, to be small and to need
+# Programs that test the module from inside: static, to be small and to need
 # nothing there. Each may use what has no main().
-root_tests := $(patsubst $(CURDIR)/%,%,$(wildcard selftests/vm/tests/root_*.c))
-root_test_common := $(patsubst %,selftests/vm/tests/%.c,guest load leak next_kernel)
+guest_tests := $(patsubst $(CURDIR)/%,%,$(wildcard \
+	selftests/vm/tests/root_*.c selftests/vm/tests/kcall_*.c))
+guest_test_common := $(patsubst %,selftests/vm/tests/%.c, \
+	guest load leak next_kernel kcall)
 
-define root_test_
-$(O)/$(1:.c=): $(call objs,$(1) $(root_test_common))
+define guest_test_
+$(O)/$(1:.c=): $(call objs,$(1) $(guest_test_common))
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(ALLLDFLAGS) -static -s -o $$@ $$^
 all_objs += $(call objs,$(1))
 vm: $(O)/$(1:.c=)
 endef
 ifneq ($(vm_target),)
-$(foreach t,$(root_tests),$(eval $(call root_test_,$(t))))
-all_objs += $(call objs,$(root_test_common))
+$(foreach t,$(guest_tests),$(eval $(call guest_test_,$(t))))
+all_objs += $(call objs,$(guest_test_common))
 endif

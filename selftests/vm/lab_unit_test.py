@@ -10,13 +10,15 @@ import random
 import struct
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from lab import LabError, bochs, cache, cpio, directboot  # noqa: E402
-from lab import dmesg, guest, kernel, modules, protocol, vmlinux  # noqa: E402
+from lab import dmesg, guest, kernel, modules, process  # noqa: E402
+from lab import protocol, vmlinux  # noqa: E402
 
 
 def same(got, want):
@@ -64,6 +66,22 @@ def frames_among_noise():
     d = protocol.Decoder()
     one, two = protocol.frame(3, b'first'), protocol.frame(3, b'second')
     same(list(d.feed(one[:-1] + b'!' + two)), [(3, b'second')])
+    # who stops listening leaves the rest to who listens next, even if the
+    # emulator has ended by then
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, 'said'), 'wb') as f:
+            f.write(one + two)
+        e = process.Emulator(['cat', 'said'], folder)
+        same(first(e), (3, b'first'))
+        e.process.wait()
+        same(first(e), (3, b'second'))
+        same(first(e), None)
+        e.kill()
+
+
+def first(emulator):
+    frames = emulator.frames(time.monotonic() + 60, 'nothing comes')
+    return next((f for f in frames if f), None)
 
 
 def archives():

@@ -53,6 +53,8 @@ class Emulator:
         """Yield frames as they come; None each time the emulator has said
         something that is no frame. Ends when the emulator does."""
         fd = self.process.stdout.fileno()
+        # Who listened before may have stopped in the middle of what had come.
+        yield from self.decoder.feed(b'')
         while not self.ended:
             left = deadline - time.monotonic()
             if left <= 0:
