@@ -32,7 +32,7 @@ $(O)/$(vm_dir)/bootrom.bin: $(vm_dir)/bootrom.S
 guest_tests := $(patsubst $(CURDIR)/%,%,$(wildcard \
 	selftests/vm/tests/root_*.c selftests/vm/tests/kcall_*.c))
 guest_test_common := $(patsubst %,selftests/vm/tests/%.c, \
-	guest load leak next_kernel kcall)
+	guest load leak next_kernel kcall parked park_state)
 
 define guest_test_
 $(O)/$(1:.c=): $(call objs,$(1) $(guest_test_common))
