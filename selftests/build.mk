@@ -45,7 +45,8 @@ death_test_srcs := selftests/testlib.c selftests/footprint.c \
 hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 	$(wildcard selftests/hostile_[a-su-z]*.c)
 kcall_hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
-	selftests/hostile_raw.c selftests/kcall_raw.c
+	selftests/hostile_raw.c selftests/hostile_lies.c \
+	selftests/kcall_raw.c
 
 # What the module computes without touching hardware: kmod/vmx/types.h
 mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \

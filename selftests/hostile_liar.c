@@ -10,23 +10,16 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 
-static int make_mem(size_t size, int seals)
+static struct liar *liar_of(struct teller *t)
 {
-	int fd = memfd_create("skyipc-liar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	CHECK(fd >= 0 && !ftruncate(fd, (off_t)size));
-	CHECK(!seals || !fcntl(fd, F_ADD_SEALS, seals));
-	return fd;
+	return (struct liar *)t;
 }
-
-#define SEALED (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static void tell(struct liar *l, union proto_msg *msg, size_t len,
 		 const int *fds, unsigned n)
 {
-	raw_send(l->sock, msg, len, fds, n);
+	raw_send(l->t.sock, msg, len, fds, n);
 }
 
 static int choose_bell(enum lie lie)
@@ -50,8 +43,9 @@ static int choose_bell(enum lie lie)
 	}
 }
 
-static void welcome(struct liar *l, const struct proto_hello *hello)
+static void welcome(struct teller *t, const struct proto_hello *hello)
 {
+	struct liar *l = liar_of(t);
 	union proto_msg msg;
 	size_t len = proto_init(&msg, l->lie == WRONG_TYPE ? PROTO_CHAN
 							   : PROTO_WELCOME);
@@ -72,7 +66,7 @@ static void welcome(struct liar *l, const struct proto_hello *hello)
 	case SILENCE:
 		return;
 	case HANG_UP:
-		shutdown(l->sock, SHUT_RDWR);
+		shutdown(l->t.sock, SHUT_RDWR);
 		return;
 	case GARBAGE:
 		memset(&msg, 0xa5, sizeof(msg));
@@ -111,8 +105,9 @@ static void welcome(struct liar *l, const struct proto_hello *hello)
 	tell(l, &msg, len, fds, n);
 }
 
-static void chan(struct liar *l)
+static void chan(struct teller *t)
 {
+	struct liar *l = liar_of(t);
 	size_t size = shm_chan_size(RAW_DEPTH);
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_CHAN);
@@ -122,7 +117,7 @@ static void chan(struct liar *l)
 		size -= 4096;
 	if (l->lie == CHAN_LARGE)
 		size += 4096;
-	fds[0] = make_mem(size, l->lie == CHAN_UNSEALED ? 0 : SEALED);
+	fds[0] = teller_mem(size, l->lie == CHAN_UNSEALED ? 0 : SEALED);
 	if (l->lie == CHAN_NULL)
 		fds[0] = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	fds[1] = fds[0];
@@ -132,7 +127,7 @@ static void chan(struct liar *l)
 	case CHAN_SILENCE:
 		return;
 	case CHAN_HANG_UP:
-		shutdown(l->sock, SHUT_RDWR);
+		shutdown(l->t.sock, SHUT_RDWR);
 		return;
 	case CHAN_NO_FD:
 		n = 0;
@@ -152,11 +147,11 @@ static void chan(struct liar *l)
 		len = proto_init(&msg, PROTO_FDS);
 		msg.fds.count = (uint32_t)n;
 		for (int i = 0; i < 20000; i++) {
-			struct pollfd pfd = { l->sock, POLLOUT, 0 };
+			struct pollfd pfd = { l->t.sock, POLLOUT, 0 };
 
 			msg.fds.pos = (uint64_t)i + 1000;
 			if (poll(&pfd, 1, 1000) != 1 || pfd.revents & POLLHUP ||
-			    raw_send(l->sock, &msg, len, fds, (unsigned)n))
+			    raw_send(l->t.sock, &msg, len, fds, (unsigned)n))
 				return;
 		}
 		return;
@@ -165,17 +160,6 @@ static void chan(struct liar *l)
 	}
 	tell(l, &msg, len, fds, (unsigned)n);
 	close(fds[0]);
-}
-
-static void bufs(struct liar *l, uint32_t number)
-{
-	union proto_msg msg;
-	size_t len = proto_init(&msg, PROTO_BUFS);
-	int fd = make_mem(bufs_bytes(RAW_BUFS, RAW_BUF_SIZE), SEALED);
-
-	msg.answer.chan = number;
-	tell(l, &msg, len, &fd, 1);
-	close(fd);
 }
 
 static void send_some_fds(struct liar *l, uint64_t pos)
@@ -188,8 +172,6 @@ static void send_some_fds(struct liar *l, uint64_t pos)
 	msg.fds.count = 2;
 	tell(l, &msg, len, fds, 2);
 }
-
-#define EXT(len, off) ((uint64_t)(len) | (uint64_t)(off) << 32)
 
 static void reply(struct liar *l, uint64_t pos)
 {
@@ -237,80 +219,38 @@ static void reply(struct liar *l, uint64_t pos)
 }
 
 /* Serve one connection's memory: look, answer, and lie. */
-static void look(struct liar *l, uint64_t *pos)
+static bool look(struct teller *t)
 {
+	struct liar *l = liar_of(t);
 	struct shm_chan_head *head = (void *)l->map;
-	struct shm_slot *req = (void *)(l->map + shm_req_offset());
-	uint64_t h, x = 88172645463325252u + *pos;
+	struct shm_slot *req;
+	uint64_t h, x = 88172645463325252u + l->pos;
 
-	atomic_store(&head->accepted, *pos + 1);
-	if (shm_ready(&req[*pos % RAW_DEPTH], *pos, &h))
-		reply(l, (*pos)++);
+	if (!l->map || l->map == MAP_FAILED)
+		return false;
+	req = (void *)(l->map + shm_req_offset());
+	atomic_store(&head->accepted, l->pos + 1);
+	if (shm_ready(&req[l->pos % RAW_DEPTH], l->pos, &h))
+		reply(l, l->pos++);
 	if (l->lie == PARK_GAMES)
 		for (int i = 0; i < 10000; i++)
 			atomic_store(&head->client.park, i & 1);
 	if (l->lie != REPLY_SCRIBBLE)
-		return;
+		return true;
 	for (size_t i = 0; i < 100; i++) {
 		_Atomic uint64_t *w = (_Atomic uint64_t *)l->map;
 
 		x = x * 6364136223846793005u + 1442695040888963407u;
 		w[x % (shm_chan_size(RAW_DEPTH) / 8)] = x >> 7;
 	}
-}
-
-static void hear(struct liar *l)
-{
-	union proto_msg msg;
-	int fd;
-
-	if (raw_recv(l->sock, &msg, &fd) <= 0) {
-		close(l->sock);
-		l->sock = -1;
-		return;
-	}
-	if (fd >= 0)
-		close(fd);
-	switch (msg.head.type) {
-	case PROTO_HELLO:
-		welcome(l, &msg.hello);
-		break;
-	case PROTO_CHAN_OPEN:
-		chan(l);
-		break;
-	case PROTO_BUFS_OPEN:
-		bufs(l, msg.bufs_open.chan);
-		break;
-	}
+	return true;
 }
 
 int liar(struct child *me, void *arg)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	static const struct teller_ops ops = { welcome, chan, look };
 	struct liar *l = arg;
-	uint64_t pos = 0;
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	signal(SIGPIPE, SIG_IGN);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.sock",
-		 getenv("SKYIPC_DIR"), l->name);
-	unlink(addr.sun_path);
-	CHECK(!bind(s, (void *)&addr, sizeof(addr)) && !listen(s, 5));
-	child_say(me, 0);
-	l->sock = -1;
-	for (;;) {
-		struct pollfd pfd[3] = { { me->from, POLLIN, 0 },
-					 { s, POLLIN, 0 },
-					 { l->sock, POLLIN, 0 } };
-
-		poll(pfd, 3, l->map ? 0 : -1);
-		if (pfd[0].revents)
-			return 0;
-		if (pfd[1].revents && l->sock < 0)
-			l->sock = accept4(s, NULL, NULL, SOCK_CLOEXEC);
-		else if (pfd[2].revents)
-			hear(l);
-		if (l->map && l->map != MAP_FAILED)
-			look(l, &pos);
-	}
+	teller_run(me, &l->t, &ops);
+	return 0;
 }

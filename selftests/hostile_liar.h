@@ -6,7 +6,7 @@
 #ifndef HOSTILE_LIAR_H
 #define HOSTILE_LIAR_H
 
-#include "hostile.h"
+#include "hostile_lies.h"
 
 enum lie {
 	TRUTH,
@@ -63,11 +63,11 @@ enum lie {
 };
 
 struct liar {
-	const char *name;
+	struct teller t; /* first */
 	enum lie lie;
-	int sock;
 	int bell;
 	char *map;
+	uint64_t pos;
 };
 
 /* What a child does until it is told to end, or killed; arg: a struct liar. */

@@ -5,11 +5,10 @@
 /* It may fail in any way, but in time, and it must say why. */
 static void calls(struct skyipc_conn *conn, enum lie lie, skyipc_time t)
 {
-	struct skyipc_msg req = { .op = 1 }, rep, msgs[3];
-	int fds[4], n, err;
+	struct skyipc_msg req = { .op = 1 }, rep;
+	int fds[4], err;
 
 	memset(&rep, 0, sizeof(rep));
-	memset(msgs, 0, sizeof(msgs));
 	rep.fds = fds;
 	rep.nfds = 4;
 	err = skyipc_call_msg(conn, &req, &rep, t);
@@ -24,40 +23,26 @@ static void calls(struct skyipc_conn *conn, enum lie lie, skyipc_time t)
 	for (unsigned i = 0; !err && i < rep.nfds; i++)
 		close(fds[i]);
 	skyipc_call(conn, 1, NULL, NULL, NULL, SKYIPC_MS(100));
-	for (int i = 0; i < 3; i++)
-		if (skyipc_submit(conn, &req))
-			return;
-	for (int i = 0; i < 10; i++) {
-		n = skyipc_wait(conn, msgs, 3, 3, SKYIPC_MS(50));
-		if (n == -ENOENT || n == -ETIMEDOUT)
-			break;
-	}
+	lied_calls(conn);
 }
 
-static void against(enum lie lie)
+static void against(int which)
 {
+	const enum lie lie = (enum lie)which;
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
-	struct liar l = { .name = new_name(), .lie = lie };
+	struct liar l = { .t.name = new_name(), .lie = lie };
 	/* What is true is said as soon as it can be, a lie perhaps never. */
 	const int welcome = lie == TRUTH || lie >= CHAN_SILENCE;
 	const uint64_t patience = LIMIT * slowness, soon = SKYIPC_MS(300);
-	struct footprint before;
 	struct skyipc_conn *conn;
-	char path[256];
-	uint64_t t0;
-	struct child c;
+	struct lied lied;
 	int err;
 
-	child_start(&c, liar, &l);
-	child_hear(&c);
-	before = footprint_of(getpid());
+	lied_begin(&lied, lie, l.t.name, liar, &l);
 	attr.timeout_ns = welcome ? patience : soon;
 	attr.call_ns = SKYIPC_MS(100);
-	attr.depth = RAW_DEPTH;
-	attr.bufs = RAW_BUFS;
-	attr.buf_size = RAW_BUF_SIZE;
-	t0 = time_ns();
-	err = skyipc_connect(l.name, &attr, &conn);
+	lied_attr(&attr);
+	err = skyipc_connect(l.t.name, &attr, &conn);
 	if (!err && !welcome)
 		fail_msg("lie %d is welcome", (int)lie);
 	if (err && welcome)
@@ -69,40 +54,22 @@ static void against(enum lie lie)
 		calls(conn, lie, lie == TRUTH ? patience : soon);
 		skyipc_close(conn);
 	}
-	if (time_ns() - t0 > UINT64_C(2000000000) * slowness)
-		fail_msg("lie %d: %u ms", (int)lie,
-			 (unsigned)((time_ns() - t0) / 1000000));
-	footprint_is(getpid(), &before, "after a lie");
-	child_kill(&c);
-	snprintf(path, sizeof(path), "%s/%s.sock", getenv("SKYIPC_DIR"),
-		 l.name);
-	unlink(path);
+	lied_end(&lied, UINT64_C(2000000000));
 }
 
 static void test_lies(void **state)
 {
 	(void)state;
 	for (int lie = TRUTH; lie < LIES; lie++)
-		against((enum lie)lie);
+		against(lie);
 }
 
-/* The same connection beside an honest one of the same process. */
 static void test_beside_honest(void **state)
 {
-	static const enum lie some[] = { DIE_IN_CALL, CHAN_FDS_FLOOD,
-					 REPLY_SCRIBBLE, REPLY_NO_FDS };
-	struct target t;
-	struct skyipc_conn *conn;
+	static const int some[] = { DIE_IN_CALL, CHAN_FDS_FLOOD, REPLY_SCRIBBLE,
+				    REPLY_NO_FDS };
 
-	target_up(&t, state, NULL);
-	conn = connect_to(t.name, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
-		assert_int_equal(ask(conn, OP_ECHO, i, 0), i + 1);
-		against(some[i]);
-		assert_int_equal(ask(conn, OP_ECHO, i, 0), i + 1);
-	}
-	skyipc_close(conn);
-	target_down(&t);
+	lied_beside_honest(state, against, some, ARRAY_LEN(some));
 }
 
 const struct CMUnitTest server_tests[] = {

@@ -34,8 +34,6 @@ static int with(struct kraw *k, uint32_t flags, uint32_t chan, uint64_t ext)
 	return 0;
 }
 
-#define EXT(len, buf) ((uint64_t)(len) | (uint64_t)(buf) << 32)
-
 static void words(void **state)
 {
 	static const uint64_t outside[] = {
@@ -379,14 +377,14 @@ static void stop_flooded(void **state)
 	skyipc_server_destroy(server);
 }
 
-/* ---- servers that lie
- * --------------------------------------------------------- */
+/* ---- servers that lie ------------------------------------------------------
+ */
 
 /* Each error that there is comes in time, and with a reason. */
 static void calls(struct skyipc_conn *conn, enum klie lie)
 {
-	struct skyipc_msg req = { .op = 1 }, rep = { .op = 0 }, msgs[3];
-	int fds[4], err, n;
+	struct skyipc_msg req = { .op = 1 }, rep = { .op = 0 };
+	int fds[4], err;
 
 	rep.fds = fds;
 	rep.nfds = 4;
@@ -401,76 +399,42 @@ static void calls(struct skyipc_conn *conn, enum klie lie)
 	err = skyipc_call(conn, 1, NULL, NULL, NULL, SKYIPC_MS(50));
 	if (lie != K_TRUTH && !err)
 		fail_msg("lie %d is believed", (int)lie);
-	memset(msgs, 0, sizeof(msgs));
-	for (int i = 0; i < 3; i++)
-		if (skyipc_submit(conn, &req))
-			return;
-	for (int i = 0; i < 10; i++) {
-		n = skyipc_wait(conn, msgs, 3, 3, SKYIPC_MS(50));
-		if (n == -ENOENT || n == -ETIMEDOUT)
-			break;
-	}
+	lied_calls(conn);
 }
 
-static void against(enum klie lie)
+static void against(int which)
 {
+	const enum klie lie = (enum klie)which;
 	struct skyipc_connect_attr attr = SKYIPC_CONNECT_ATTR_INIT;
-	struct kliar l = { .name = new_name(), .lie = lie };
-	struct footprint before;
+	struct kliar l = { .t.name = new_name(), .lie = lie };
 	struct skyipc_conn *conn;
-	char path[256];
-	uint64_t t0;
-	struct child c;
+	struct lied lied;
 
-	child_start(&c, kliar, &l);
-	child_hear(&c);
-	before = footprint_of(getpid());
+	lied_begin(&lied, lie, l.t.name, kliar, &l);
 	attr.transport = "kcall";
 	attr.call_ns = SKYIPC_MS(100) * slowness;
-	attr.depth = RAW_DEPTH;
-	attr.bufs = RAW_BUFS;
-	attr.buf_size = RAW_BUF_SIZE;
-	t0 = time_ns();
-	if (skyipc_connect(l.name, &attr, &conn))
+	lied_attr(&attr);
+	if (skyipc_connect(l.t.name, &attr, &conn))
 		fail_msg("lie %d: cannot connect: %s", (int)lie,
 			 skyipc_errmsg());
 	calls(conn, lie);
 	skyipc_close(conn);
 	/* Descriptors are waited for longer: they may be on their way. */
-	if (time_ns() - t0 >
-	    (lie == K_NO_FDS ? UINT64_C(12000000000) : UINT64_C(2000000000)) *
-		    slowness)
-		fail_msg("lie %d: %u ms", (int)lie,
-			 (unsigned)((time_ns() - t0) / 1000000));
-	footprint_is(getpid(), &before, "after a lie");
-	child_kill(&c);
-	snprintf(path, sizeof(path), "%s/%s.sock", getenv("SKYIPC_DIR"),
-		 l.name);
-	unlink(path);
+	lied_end(&lied, UINT64_C(1000000000) * (lie == K_NO_FDS ? 12 : 2));
 }
 
 static void lies(void **state)
 {
 	(void)state;
 	for (int lie = K_TRUTH; lie < K_LIES; lie++)
-		against((enum klie)lie);
+		against(lie);
 }
 
 static void beside_honest(void **state)
 {
-	static const enum klie some[] = { K_DIE, K_KILL, K_TAKEN, K_OVERFLOW };
-	struct skyipc_conn *conn;
-	struct target t;
+	static const int some[] = { K_DIE, K_KILL, K_TAKEN, K_OVERFLOW };
 
-	target_up(&t, state, NULL);
-	conn = connect_to(t.name, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(some); i++) {
-		assert_int_equal(ask(conn, OP_ECHO, i, 0), i + 1);
-		against(some[i]);
-		assert_int_equal(ask(conn, OP_ECHO, i, 0), i + 1);
-	}
-	skyipc_close(conn);
-	target_down(&t);
+	lied_beside_honest(state, against, some, ARRAY_LEN(some));
 }
 
 static void no_module(void **state)

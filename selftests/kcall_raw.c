@@ -2,7 +2,6 @@
 #include "kcall_raw.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -10,7 +9,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "kcall_dev.h"
 
@@ -113,7 +111,12 @@ struct skyipc_dev_call kraw_call(struct kraw *k, uint32_t op)
 /* ---- a server that lies ----------------------------------------------------
  */
 
-static void welcome(struct kliar *l, const struct proto_hello *hello)
+static struct kliar *kliar_of(struct teller *t)
+{
+	return (struct kliar *)t;
+}
+
+static void welcome(struct teller *t, const struct proto_hello *hello)
 {
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_WELCOME);
@@ -122,7 +125,7 @@ static void welcome(struct kliar *l, const struct proto_hello *hello)
 	msg.welcome.depth = hello->depth;
 	msg.welcome.bufs = hello->bufs;
 	msg.welcome.buf_size = hello->buf_size;
-	raw_send(l->sock, &msg, len, NULL, 0);
+	raw_send(t->sock, &msg, len, NULL, 0);
 }
 
 static int new_conn(struct kliar *l)
@@ -192,34 +195,18 @@ static int something(struct kliar *l)
 	}
 }
 
-static void chan(struct kliar *l)
+static void chan(struct teller *t)
 {
+	struct kliar *l = kliar_of(t);
 	union proto_msg msg;
 	size_t len = proto_init(&msg, PROTO_CHAN);
 	int fds[2];
 
 	l->conn = fds[0] = fds[1] = something(l);
 	CHECK(fds[0] >= 0);
-	raw_send(l->sock, &msg, len, fds,
+	raw_send(l->t.sock, &msg, len, fds,
 		 l->lie == K_NOTHING ? 0 : 1 + (l->lie == K_TWO));
 }
-
-static void bufs(struct kliar *l, uint32_t number)
-{
-	size_t size = bufs_bytes(RAW_BUFS, RAW_BUF_SIZE);
-	union proto_msg msg;
-	size_t len = proto_init(&msg, PROTO_BUFS);
-	int fd = memfd_create("liar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	CHECK(fd >= 0 && !ftruncate(fd, (off_t)size) &&
-	      !fcntl(fd, F_ADD_SEALS,
-		     F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
-	msg.answer.chan = number;
-	raw_send(l->sock, &msg, len, &fd, 1);
-	close(fd);
-}
-
-#define EXT(len, off) ((uint64_t)(len) | (uint64_t)(off) << 32)
 
 static void answer(struct kliar *l, struct skyipc_dev_msg *msg)
 {
@@ -272,62 +259,19 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void hear(struct kliar *l)
-{
-	union proto_msg msg;
-	int fd;
-
-	if (raw_recv(l->sock, &msg, &fd) <= 0) {
-		close(l->sock);
-		l->sock = -1;
-		return;
-	}
-	if (fd >= 0)
-		close(fd);
-	switch (msg.head.type) {
-	case PROTO_HELLO:
-		welcome(l, &msg.hello);
-		break;
-	case PROTO_CHAN_OPEN:
-		chan(l);
-		break;
-	case PROTO_BUFS_OPEN:
-		bufs(l, msg.bufs_open.chan);
-		break;
-	}
-}
-
 int kliar(struct child *me, void *arg)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	static const struct teller_ops ops = { welcome, chan, NULL };
 	struct skyipc_dev_server attr = { .size = sizeof(attr) };
-	struct kliar *l = arg;
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	int dev = open(SKYIPC_DEV, O_RDWR | O_CLOEXEC);
+	struct kliar *l = arg;
 	pthread_t thread;
 
-	signal(SIGPIPE, SIG_IGN);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.sock",
-		 getenv("SKYIPC_DIR"), l->name);
-	unlink(addr.sun_path);
-	CHECK(!bind(s, (void *)&addr, sizeof(addr)) && !listen(s, 5));
 	CHECK(dev >= 0);
 	l->server = kraw_ioctl(dev, SKYIPC_DEV_SERVER, &attr);
 	CHECK(l->server >= 0);
 	CHECK(!pthread_create(&thread, NULL, serve, l));
-	child_say(me, 0);
-	l->sock = -1;
-	for (;;) {
-		struct pollfd pfd[3] = { { me->from, POLLIN, 0 },
-					 { s, POLLIN, 0 },
-					 { l->sock, POLLIN, 0 } };
-
-		poll(pfd, 3, -1);
-		if (pfd[0].revents)
-			_exit(0);
-		if (pfd[1].revents && l->sock < 0)
-			l->sock = accept4(s, NULL, NULL, SOCK_CLOEXEC);
-		else if (pfd[2].revents)
-			hear(l);
-	}
+	teller_run(me, &l->t, &ops);
+	/* Its thread serves to the end. */
+	_exit(0);
 }

@@ -5,7 +5,7 @@
 #ifndef KCALL_RAW_H
 #define KCALL_RAW_H
 
-#include "hostile.h"
+#include "hostile_lies.h"
 #include "skyipc_dev.h"
 
 /* ioctl(), 0 or more, or -errno */
@@ -71,9 +71,9 @@ enum klie {
 };
 
 struct kliar {
-	const char *name;
+	struct teller t; /* first */
 	enum klie lie;
-	int sock, server, conn;
+	int server, conn;
 };
 
 /* What a child does until it is told to end, or killed; arg: a struct kliar */
