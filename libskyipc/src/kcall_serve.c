@@ -102,43 +102,22 @@ static void serve_one(struct sconn *conn, struct skyipc_dev_msg *msg,
 		      uint32_t flags)
 {
 	struct schan *ch = sconn_chan(conn, (uint32_t)msg->ext[KCALL_FLAGS]);
-	uint64_t pos = msg->ext[KCALL_POS];
 	struct serving s;
-	skyipc_handler handler;
 	int32_t status;
 	int err;
-	void *arg;
 
 	if (unlikely(!ch)) {
 		refuse(msg, NULL, -EINVAL);
 		return;
 	}
 	flags |= (uint32_t)(msg->ext[KCALL_FLAGS] >> 32);
-	serving_begin(&s, ch, msg->op, pos);
+	serving_begin(&s, ch, msg->op, msg->ext[KCALL_POS]);
 	memcpy(s.call.in, msg->words, sizeof(s.call.in));
-	if (unlikely(flags)) {
-		err = serving_take(&s, flags, msg->ext[KCALL_LONG]);
-		if (err)
-			goto refuse;
-	}
-	point("server-request-taken");
-	handler = serving_handler(conn->server, s.call.op, &arg);
-	if (unlikely(!handler)) {
-		err = -ENOSYS;
-		goto refuse;
-	}
-	point("server-handler");
-	if (unlikely(!(pos & TIMED_MASK)))
-		status = serving_timed(&s, handler, arg);
+	err = serving_run(&s, ch, flags, msg->ext[KCALL_LONG], &status);
+	if (unlikely(err))
+		refuse(msg, ch, err);
 	else
-		status = handler(&s.call, arg);
-	point("server-handled");
-	stat_add(ch->stats.calls, 1);
-	answer(msg, &s, status);
-	return;
-refuse:
-	serving_refused(&s);
-	refuse(msg, ch, err);
+		answer(msg, &s, status);
 }
 
 static int is_draining(struct skyipc_server *server)

@@ -66,49 +66,25 @@ static inline __attribute__((always_inline)) void
 serve_one(struct schan *ch, uint64_t pos, uint64_t head)
 {
 	struct shm_slot *slot = &ch->req[pos & ch->mask];
-	uint32_t flags = shm_head_flags(head);
-	struct skyipc_server *server = ch->conn->server;
 	struct serving s;
-	skyipc_handler handler;
 	int32_t status;
+	uint64_t ext;
 	int err;
-	void *arg;
 
 	serving_begin(&s, ch, shm_head_code(head), pos);
 	shm_get(slot, s.call.in);
+	ext = atomic_load_explicit(&slot->ext, memory_order_relaxed);
 	/* A client about to sleep looks here: it is in good hands. */
 	atomic_store_explicit(&ch->head->accepted, pos + 1,
 			      memory_order_relaxed);
-
-	if (unlikely(flags)) {
-		err = serving_take(
-			&s, flags,
-			atomic_load_explicit(&slot->ext, memory_order_relaxed));
-		if (err)
-			goto refuse;
-	}
-	point("server-request-taken");
-	handler = serving_handler(server, s.call.op, &arg);
-	if (unlikely(!handler)) {
-		err = -ENOSYS;
-		goto refuse;
-	}
-	point("server-handler");
-	if (unlikely(!(pos & TIMED_MASK)))
-		status = serving_timed(&s, handler, arg);
-	else
-		status = handler(&s.call, arg);
-	point("server-handled");
-	stat_add(ch->stats.calls, 1);
+	err = serving_run(&s, ch, shm_head_flags(head), ext, &status);
+	if (unlikely(err))
+		refuse(ch, pos, err);
 	/* One test of what is nearly never there. */
-	if (unlikely(serving_has_extras(&s)))
+	else if (unlikely(serving_has_extras(&s)))
 		finish_extras(&s, status);
 	else
 		publish(ch, pos, 0, (uint32_t)status, s.call.out, 0);
-	return;
-refuse:
-	serving_refused(&s);
-	refuse(ch, pos, err);
 }
 
 /* Under the claim, with a request's head at @pos. */

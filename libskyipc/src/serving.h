@@ -8,8 +8,11 @@
 #ifndef SKY_SERVING_H
 #define SKY_SERVING_H
 
+#include <errno.h>
+
 #include "flags.h"
 #include "hist.h"
+#include "point.h"
 #include "server.h"
 
 struct serving {
@@ -91,5 +94,41 @@ int serving_finish(struct serving *s, uint32_t *flags, uint64_t *ext);
 
 /* No handler has run: what came along is closed. */
 void serving_refused(struct serving *s);
+
+/*
+ * From the words of a request, which @s has already, to what its handler has
+ * said; @flags and @ext as for serving_take(), @ch is @s->ch, known without a
+ * look there. 0; -errno to refuse with.
+ */
+static inline __attribute__((always_inline)) int
+serving_run(struct serving *s, struct schan *ch, uint32_t flags, uint64_t ext,
+	    int32_t *status)
+{
+	skyipc_handler handler;
+	int err = 0;
+	void *arg;
+
+	if (unlikely(flags))
+		err = serving_take(s, flags, ext);
+	if (unlikely(err))
+		goto refuse;
+	point("server-request-taken");
+	handler = serving_handler(ch->conn->server, s->call.op, &arg);
+	if (unlikely(!handler)) {
+		err = -ENOSYS;
+		goto refuse;
+	}
+	point("server-handler");
+	if (unlikely(!(s->pos & TIMED_MASK)))
+		*status = serving_timed(s, handler, arg);
+	else
+		*status = handler(&s->call, arg);
+	point("server-handled");
+	stat_add(ch->stats.calls, 1);
+	return 0;
+refuse:
+	serving_refused(s);
+	return err;
+}
 
 #endif
