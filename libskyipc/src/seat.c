@@ -117,8 +117,8 @@ static unsigned linger(struct seat *seat)
 {
 	struct skyipc_server *server = seat->server;
 	uint64_t t0, t, max = server->spin_max;
+	int yields = 0, trying = 0;
 	unsigned served;
-	int yields = 0;
 
 	if (!seat->n || server->attr.mode == SKYIPC_BLOCKING)
 		return 0;
@@ -149,8 +149,16 @@ static unsigned linger(struct seat *seat)
 		}
 		return 0;
 	}
-	if (seat->gap_avg > max && (++seat->waits & 15))
-		max /= 16;
+	/*
+	 * A worker that sleeps sees calls later than they come, by what it
+	 * takes to wake it: so an average of such waits says little, and a full
+	 * try that pays says more than all of them.
+	 */
+	if (seat->gap_avg > max) {
+		trying = !(++seat->waits & 15);
+		if (!trying)
+			max /= 16;
+	}
 	do {
 		for (int i = 0; i < 16; i++) {
 			served = round_once(seat);
@@ -172,6 +180,8 @@ out:
 	t = ticks() - t0;
 	if (served && my_seat == seat) {
 		stat_add(seat->spins, 1);
+		if (trying)
+			seat->gap_avg = t;
 		seat->gap_avg += (t >> 3) - (seat->gap_avg >> 3);
 	}
 	return served;
