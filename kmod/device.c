@@ -5,6 +5,7 @@
 #include <linux/uaccess.h>
 
 #include "device.h"
+#include "kcall/enter.h"
 #include "kcall/server.h"
 #include "skyipc_dev.h"
 #include "vmx/vmx.h"
@@ -51,6 +52,7 @@ static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.fadvise = sky_no_enter,
 	.llseek = noop_llseek,
 };
 

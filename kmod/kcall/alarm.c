@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
-#include <linux/wait.h>
 
 #include "alarm.h"
 #include "compat.h"
+#include "wake.h"
 
 void sky_alarm_init(struct sky_alarm *alarm,
 		    enum hrtimer_restart (*function)(struct hrtimer *timer))
@@ -18,29 +18,31 @@ void sky_alarm_drop(struct sky_alarm *alarm)
 	hrtimer_cancel(&alarm->timer);
 }
 
-static int arm(struct sky_alarm *alarm, u64 deadline)
+static int arm(struct sky_alarm *alarm, u64 deadline, u64 slack)
 {
 	if (ktime_get_ns() >= deadline)
 		return -ETIMEDOUT;
 	/* If the old one rings just now, the next wait arms it once more. */
-	WRITE_ONCE(alarm->armed, deadline + current->timer_slack_ns);
-	hrtimer_start_range_ns(&alarm->timer, ns_to_ktime(deadline),
-			       current->timer_slack_ns, HRTIMER_MODE_ABS);
+	WRITE_ONCE(alarm->armed, deadline + slack);
+	hrtimer_start_range_ns(&alarm->timer, ns_to_ktime(deadline), slack,
+			       HRTIMER_MODE_ABS);
 	return 0;
 }
 
 int sky_alarm_sleep(struct sky_alarm *alarm, u64 deadline)
 {
-	u64 armed;
+	u64 armed, slack;
 
 	if (deadline >= KTIME_MAX) {
 		schedule();
 		return 0;
 	}
+	/* It may be anything: prctl(2). */
+	slack = min_t(u64, current->timer_slack_ns, KTIME_MAX - deadline);
 	/* After the state has been set: pairs with rings(). */
 	armed = READ_ONCE(alarm->armed);
-	if ((!armed || armed > deadline + current->timer_slack_ns) &&
-	    arm(alarm, deadline))
+	if ((!armed || armed > deadline + slack) &&
+	    arm(alarm, deadline, slack))
 		return -ETIMEDOUT;
 	schedule();
 	return 0;
@@ -54,13 +56,10 @@ int sky_alarm_sleep(struct sky_alarm *alarm, u64 deadline)
 enum hrtimer_restart sky_alarm_rings(struct sky_alarm *alarm,
 				     struct task_struct **task)
 {
-	struct wait_queue_entry entry = {};
-
 	WRITE_ONCE(alarm->armed, 0);
 	/* Pairs with set_current_state() between begin() and sleep(). */
 	smp_mb();
-	entry.private = READ_ONCE(*task);
 	if (READ_ONCE(alarm->wanted))
-		default_wake_function(&entry, TASK_INTERRUPTIBLE, 0, NULL);
+		sky_wake_client(READ_ONCE(*task));
 	return HRTIMER_NORESTART;
 }

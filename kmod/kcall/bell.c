@@ -46,6 +46,11 @@ static void queue(struct file *file, wait_queue_head_t *head, poll_table *table)
 	add_wait_queue_exclusive(head, &bell->entry);
 }
 
+void sky_bell_init(struct sky_bell *bell)
+{
+	spin_lock_init(&bell->lock);
+}
+
 int sky_bell_hang(struct sky_worker *worker, int fd)
 {
 	struct sky_bell *bell = &worker->bell;
@@ -65,23 +70,30 @@ int sky_bell_hang(struct sky_worker *worker, int fd)
 
 void sky_bell_pass(struct sky_worker *worker)
 {
+	struct sky_bell *bell = &worker->bell;
 	wait_queue_head_t *head;
 
+	spin_lock(&bell->lock);
 	/* The head may go, but not before a grace period: POLLFREE. */
 	rcu_read_lock();
 	/* Pairs with ring(). */
-	head = smp_load_acquire(&worker->bell.head);
+	head = bell->file ? smp_load_acquire(&bell->head) : NULL;
 	if (head)
 		wake_up_poll(head, EPOLLIN);
 	rcu_read_unlock();
+	spin_unlock(&bell->lock);
 }
 
 void sky_bell_drop(struct sky_worker *worker)
 {
 	struct sky_bell *bell = &worker->bell;
-	struct file *file = xchg(&bell->file, NULL);
 	wait_queue_head_t *head;
+	struct file *file;
 
+	spin_lock(&bell->lock);
+	file = bell->file;
+	bell->file = NULL;
+	spin_unlock(&bell->lock);
 	if (!file)
 		return;
 	/* The head may go, but not before a grace period: POLLFREE. */

@@ -11,12 +11,15 @@
 #define SKYIPC_BELL_H
 
 #include <linux/poll.h>
+#include <linux/spinlock.h>
 
 struct file;
 struct sky_worker;
 
 struct sky_bell {
-	struct file *file;		/* NULL: no bell */
+	/* Its file keeps the head: who uses both, or takes the file, has this. */
+	spinlock_t lock;
+	struct file *file;		/* NULL: no bell (any more) */
 	wait_queue_head_t *head;	/* NULL: not on one (any more) */
 	wait_queue_entry_t entry;
 	poll_table table;
@@ -25,6 +28,8 @@ struct sky_bell {
 	bool odd;			/* it has more than one */
 };
 
+/* Of a worker that nobody knows yet */
+void sky_bell_init(struct sky_bell *bell);
 /* 0; -EBADF; -EINVAL: it can't be polled, or not simply */
 int sky_bell_hang(struct sky_worker *worker, int fd);
 /* It has rung, and this worker has something else to do: let others hear. */

@@ -153,9 +153,10 @@ enum sky_state sky_call_drop(struct sky_call *call, struct sky_left *left)
 /* False: it is HELD just now. */
 static bool keep(struct sky_call *call, bool *kept)
 {
-	u64 word = atomic64_read(&call->word);
+	u64 word = atomic64_read(&call->word), bits;
 
 	for (;;) {
+		bits = SKY_SUBMITTED;
 		switch (sky_state_of(word)) {
 		case SKY_HELD:
 			return false;
@@ -164,13 +165,13 @@ static bool keep(struct sky_call *call, bool *kept)
 			return true;
 		case SKY_QUEUED:
 		case SKY_POSTED:
-			call->cancelled = true;
+			bits |= SKY_CANCELLED;
 			break;
 		default:
 			break;
 		}
 		if (atomic64_try_cmpxchg(&call->word, (s64 *)&word,
-					 word | SKY_SUBMITTED)) {
+					 word | bits)) {
 			*kept = true;
 			return true;
 		}

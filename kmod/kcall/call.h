@@ -54,7 +54,9 @@ enum sky_state {
 #define SKY_SUBMITTED BIT_ULL(SKY_STATE_BITS)
 /* A server has seen it, even if it is POSTED: forward.h */
 #define SKY_FORWARDED BIT_ULL(SKY_STATE_BITS + 1)
-#define SKY_GENERATION_SHIFT (SKY_STATE_BITS + 2)
+/* Kept before it was taken: its client has given up. */
+#define SKY_CANCELLED BIT_ULL(SKY_STATE_BITS + 2)
+#define SKY_GENERATION_SHIFT (SKY_STATE_BITS + 3)
 #define SKY_GENERATION BIT_ULL(SKY_GENERATION_SHIFT)
 static_assert(SKY_STATES <= 1 << SKY_STATE_BITS);
 
@@ -82,7 +84,6 @@ struct sky_call {
 	u64 tag;
 	u64 replied;		/* bytes of the reply's data */
 	struct sky_park *park;	/* where to go on; NULL: a call as usual */
-	bool cancelled;		/* kept, and it had not been taken then */
 	bool has_data;		/* @in, @out and @replied mean something */
 	struct sky_server *home;	/* the link's; referred to */
 	struct sky_user *user;	/* charged for it */

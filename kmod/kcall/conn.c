@@ -10,10 +10,12 @@
 
 #include "args.h"
 #include "conn.h"
+#include "enter.h"
 #include "forward.h"
 #include "link.h"
 #include "server.h"
 #include "user.h"
+#include "wake.h"
 
 void sky_conn_get(struct sky_conn *conn)
 {
@@ -50,8 +52,8 @@ static void tell_links(struct sky_conn *conn)
 	WRITE_ONCE(conn->dead, true);
 	list_for_each_entry(link, &conn->links, node) {
 		WRITE_ONCE(link->dead, true);
-		wake_up_process(link->client);
-		wake_up_poll(&link->poll, EPOLLHUP | EPOLLERR);
+		sky_wake_client(link->client);
+		sky_wake_hup(&link->poll);
 	}
 }
 
@@ -132,6 +134,7 @@ static const struct file_operations conn_fops = {
 	.release = conn_release,
 	.unlocked_ioctl = conn_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.fadvise = sky_no_enter,
 	.llseek = noop_llseek,
 };
 

@@ -81,9 +81,11 @@ void sky_unpend(struct sky_call *call)
 /* Into pending, unless it has been withdrawn since it was POSTED, as @word */
 static void pend(struct sky_server *server, struct sky_call *call, u64 word)
 {
+	/* Kept since then, it waits all the same. */
+	const u64 either = SKY_SUBMITTED | SKY_CANCELLED;
+
 	spin_lock(&server->lock);
-	if (((u64)atomic64_read(&call->word) | SKY_SUBMITTED) ==
-	    (word | SKY_SUBMITTED))
+	if (((u64)atomic64_read(&call->word) | either) == (word | either))
 		list_add_tail(&call->node, &server->pending);
 	spin_unlock(&server->lock);
 }
@@ -146,7 +148,8 @@ static __sky_hot void begin(struct sky_call *call, u64 *word, enum sky_state sta
 {
 	*word = sky_with_state(atomic64_read(&call->word) + SKY_GENERATION,
 			       state);
-	*word = (*word & ~(SKY_SUBMITTED | SKY_FORWARDED)) | submitted;
+	*word &= ~(SKY_SUBMITTED | SKY_FORWARDED | SKY_CANCELLED);
+	*word |= submitted;
 	/* The message before the word: pairs with sky_step() of who takes it. */
 	atomic64_set_release(&call->word, *word);
 	sky_stepped(call, *word);

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "enter.h"
 #include "grant.h"
 
 static void grant_free(struct kref *refs)
@@ -33,7 +34,7 @@ static vm_fault_t grant_fault(struct vm_fault *vmf)
 
 	/* What goes in here, sky_grant_revoke() finds after it has had it. */
 	mutex_lock(&grant->lock);
-	if (!grant->revoked && vmf->pgoff < grant->n)
+	if (!READ_ONCE(grant->revoked) && vmf->pgoff < grant->n)
 		ret = vmf_insert_pfn(vmf->vma, vmf->address,
 				     page_to_pfn(grant->pages[vmf->pgoff]));
 	mutex_unlock(&grant->lock);
@@ -125,6 +126,7 @@ static const struct file_operations grant_fops = {
 	.owner = THIS_MODULE,
 	.release = grant_release,
 	.mmap = grant_mmap,
+	.fadvise = sky_no_enter,
 	.llseek = noop_llseek,
 };
 
@@ -156,8 +158,9 @@ struct file *sky_grant_new(struct sky_grant **made)
 
 void sky_grant_revoke(struct sky_grant *grant)
 {
+	/* Before: whoever waits for the lock to fault one in is through at once. */
+	WRITE_ONCE(grant->revoked, true);
 	mutex_lock(&grant->lock);
-	grant->revoked = true;
 	mutex_unlock(&grant->lock);
 	/* Also if another one is at it: this one has to know that it is done. */
 	unmap_mapping_range(&grant->mapping, 0, 0, 1);

@@ -8,6 +8,7 @@
 
 #include "args.h"
 #include "conn.h"
+#include "enter.h"
 #include "dispatch.h"
 #include "hot.h"
 #include "link.h"
@@ -181,10 +182,24 @@ static __sky_hot long link_ioctl(struct file *file, unsigned int number,
 	}
 }
 
+/* CALL */
+static __sky_hot int link_enter(struct file *file, loff_t call, loff_t len,
+				int advice)
+{
+	struct sky_link *link = file->private_data;
+
+	if (current != READ_ONCE(link->owner))
+		return -EPERM;
+	if (!sky_is_enter(len, advice))
+		return -EINVAL;
+	return sky_link_call(link, (void __user *)call);
+}
+
 static const struct file_operations link_fops = {
 	.owner = THIS_MODULE,
 	.release = link_release,
 	.poll = link_poll,
+	.fadvise = link_enter,
 	.unlocked_ioctl = link_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
@@ -242,6 +257,8 @@ static int make_calls(struct sky_link *link)
 		error = sky_call_new(link, &link->submits[i]);
 		if (!error)
 			list_add_tail(&link->submits[i]->node, &link->free);
+		if (!error && fatal_signal_pending(current))
+			error = -EINTR;
 		cond_resched();
 	}
 	return error;

@@ -26,7 +26,6 @@ static __sky_hot int fill(struct sky_link *link, struct sky_call *call,
 	memcpy(call->ext, c->msg.ext, sizeof(call->ext));
 	call->cookie = link->cookie;
 	call->tag = c->tag;
-	call->cancelled = false;
 	call->replied = 0;
 	call->park = NULL;
 	call->has_data = c->flags & SKYIPC_CALL_LONG;
@@ -281,6 +280,9 @@ int sky_link_park(struct sky_link *link, struct skyipc_dev_park __user *user)
 	if (!READ_ONCE(sky_link_may_park))
 		return -EPERM;
 	if (!link->resumable) {
+		/* One that is kept may still have to go on from there. */
+		if (link->outstanding)
+			return -EBUSY;
 		if (!link->park)
 			link->park = sky_park_new();
 		if (!link->park)

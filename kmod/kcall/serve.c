@@ -80,7 +80,15 @@ static __sky_hot int sleep(struct sky_worker *worker, u64 deadline)
 	}
 	__set_current_state(TASK_RUNNING);
 	WRITE_ONCE(worker->bell.listens, false);
-	return sky_given(worker) ? 0 : error;
+	if (sky_given(worker))
+		return 0;
+	/*
+	 * Whoever has rung, and seen its bit, has told nobody else. (Its bit is
+	 * 0 by now, after a barrier: later ones see that.)
+	 */
+	if (deadline && error != -EPIPE && READ_ONCE(worker->bell.rung))
+		return -EAGAIN;
+	return error;
 }
 
 /* Heard: what rings from now on, rings anew. */
@@ -121,8 +129,6 @@ static __sky_hot struct sky_call *next(struct sky_worker *worker, bool waiting,
 				return ERR_PTR(error);
 		}
 		call = sky_wait_end(worker);
-		if (call && READ_ONCE(worker->bell.rung))
-			sky_bell_pass(worker);
 		if (call && is_dead(call)) {
 			call->op = call->conn ? ECONNRESET : EPIPE;
 			call->replied = 0;
@@ -140,18 +146,19 @@ static __sky_hot struct sky_call *next(struct sky_worker *worker, bool waiting,
 static __sky_hot bool take(struct sky_worker *worker, struct sky_call *call,
 			   struct skyipc_dev_serve *s)
 {
+	const u64 word = atomic64_read(&call->word);
 	const bool parked = call->park;
 	struct sky_priority client;
 
 	if (worker->inherit.on)
 		sky_priority_of(&client, READ_ONCE(call->link->client));
 	s->flags = SKYIPC_SERVE_WAIT;
-	if (call->cancelled)
+	if (word & SKY_CANCELLED)
 		s->flags |= SKYIPC_SERVE_CANCELLED;
 	if (call->has_data && ((call->in.len && call->in.granted) ||
 			       (call->out.len && call->out.granted)))
 		s->flags |= SKYIPC_SERVE_GRANT;
-	s->token = sky_token(call, atomic64_read(&call->word));
+	s->token = sky_token(call, word);
 	s->cookie = call->cookie;
 	s->msg.op = call->op;
 	memcpy(s->msg.words, call->words, sizeof(s->msg.words));
@@ -230,6 +237,8 @@ static __sky_hot int serve_next(struct sky_worker *worker, struct skyipc_dev_ser
 		}
 		parked = take(worker, call, s);
 		worker->token = s->token;
+		if (READ_ONCE(worker->bell.rung))
+			sky_bell_pass(worker);
 		/* What it goes on with is none of the block's business. */
 		if (parked)
 			s->flags = SKYIPC_SERVE_WAIT;

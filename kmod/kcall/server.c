@@ -14,11 +14,13 @@
 #include "call.h"
 #include "conn.h"
 #include "dispatch.h"
+#include "enter.h"
 #include "forward.h"
 #include "grant_call.h"
 #include "serve.h"
 #include "server.h"
 #include "user.h"
+#include "wake.h"
 #include "worker.h"
 
 void sky_server_get(struct sky_server *server)
@@ -152,7 +154,7 @@ void sky_server_die(struct sky_server *server)
 	sky_forwarded_fail(server, NULL);
 	bury_all(server);
 	tell_workers(server);
-	wake_up_poll(&server->poll, EPOLLHUP | EPOLLERR);
+	sky_wake_hup(&server->poll);
 }
 
 /* Its process ends, or executes another program. */
@@ -218,6 +220,7 @@ static const struct file_operations server_fops = {
 	.poll = server_poll,
 	.unlocked_ioctl = server_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.fadvise = sky_no_enter,
 	.llseek = noop_llseek,
 };
 

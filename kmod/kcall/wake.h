@@ -10,6 +10,7 @@
 #ifndef SKYIPC_WAKE_H
 #define SKYIPC_WAKE_H
 
+#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
 
@@ -22,6 +23,20 @@
 #else
 #define SKY_WAKE_FLAGS SKY_WF_SYNC
 #endif
+
+/* If it waits in a call: elsewhere it has nothing to do with that. */
+static inline void sky_wake_client(struct task_struct *task)
+{
+	struct wait_queue_entry entry = { .private = task };
+
+	default_wake_function(&entry, TASK_INTERRUPTIBLE, 0, NULL);
+}
+
+/* The end is for everybody who polls, those who wait exclusively too. */
+static inline void sky_wake_hup(struct wait_queue_head *head)
+{
+	__wake_up(head, TASK_NORMAL, 0, poll_to_key(EPOLLHUP | EPOLLERR));
+}
 
 /* @leaving: the caller sleeps next. */
 static inline void sky_wake(struct task_struct *task, bool leaving)

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "args.h"
+#include "enter.h"
 #include "find.h"
 #include "hot.h"
 #include "park.h"
@@ -70,9 +71,24 @@ static __sky_hot long worker_ioctl(struct file *file, unsigned int number,
 	}
 }
 
+/* SERVE */
+static __sky_hot int worker_enter(struct file *file, loff_t serve, loff_t len,
+				  int advice)
+{
+	struct sky_worker *worker = file->private_data;
+
+	if (current != worker->task)
+		return -EPERM;
+	if (!sky_is_enter(len, advice))
+		return -EINVAL;
+	worker->file = file;
+	return sky_serve(worker, (void __user *)serve);
+}
+
 static const struct file_operations worker_fops = {
 	.owner = THIS_MODULE,
 	.release = worker_release,
+	.fadvise = worker_enter,
 	.unlocked_ioctl = worker_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
@@ -120,6 +136,7 @@ int sky_worker_new(struct sky_server *server,
 		goto uncharge;
 	kref_init(&worker->refs);
 	worker->server = server;
+	sky_bell_init(&worker->bell);
 	/* Before anybody can find it, and look where it runs. */
 	worker->task = get_task_struct(current);
 	fd = enlist(worker);

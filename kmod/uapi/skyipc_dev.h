@@ -194,12 +194,22 @@ struct skyipc_dev_call {
 
 /*
  * On a link, by its thread.
- * CALL: 0 and the reply; -EINTR: a signal, and the handler has not started, nor
- * will it; -EINPROGRESS: a signal, or @patience is over, and the call goes on,
+ * CALL: 0 and the reply; -EINTR: a signal (or io_uring has something to do in this
+ * thread), and the handler has not started, nor will it; -EINPROGRESS: likewise,
+ * or @patience is over, and the call goes on,
  * see SKYIPC_CALL_RESUME; -ETIMEDOUT; -EPIPE: the server is gone and has not seen
  * the call; -ECONNRESET: it has, perhaps; -EMSGSIZE: the reply does not fit
  */
 #define SKYIPC_LINK_CALL _IO(0xB5, 0x40)
+/*
+ * CALL, and a worker's SERVE, are there twice: by ioctl(2), and without what
+ * Linux's security modules do at each of those, by
+ *
+ *	posix_fadvise(fd, (off_t)argument, 0, POSIX_FADV_NORMAL)
+ *
+ * which returns the error instead of setting errno; ENOSYS: this kernel has been
+ * built without it. Not by io_uring (EINVAL).
+ */
 /* SUBMIT: as CALL, but does not wait. -EAGAIN: @depth are outstanding */
 #define SKYIPC_LINK_SUBMIT _IO(0xB5, 0x41)
 /* REAP: a reply to a submitted call; waits. -ENOENT: none is outstanding */

@@ -71,7 +71,7 @@ static int transact_in_parts(struct kcall_chan *ch, int err)
 	for (;;) {
 		if (err == -EINPROGRESS)
 			c->flags |= SKYIPC_CALL_RESUME;
-		err = ioctl(ch->link, SKYIPC_LINK_CALL, c) ? -errno : 0;
+		err = kcall_ipc(ch->link, SKYIPC_LINK_CALL, c);
 		if (err != -EINPROGRESS)
 			break;
 		if (c->patience && now_ns() >= c->patience) {
@@ -100,7 +100,7 @@ int kcall_transact(struct kcall_chan *ch, uint64_t pos, uint32_t buf,
 	stat_add(ch->base.stats.parks, 1);
 	point("client-kcall");
 	if (likely(!block_hooks))
-		err = ioctl(ch->link, SKYIPC_LINK_CALL, c) ? -errno : 0;
+		err = kcall_ipc(ch->link, SKYIPC_LINK_CALL, c);
 	if (unlikely(block_hooks || err == -EINPROGRESS))
 		err = transact_in_parts(ch, err);
 	point("client-kcall-done");

@@ -3,11 +3,28 @@
 #ifndef SKY_KCALL_DEV_H
 #define SKY_KCALL_DEV_H
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 
 /* Open it: a descriptor, or -errno and why not. */
 int kcall_dev_open(char *why, size_t size);
+
+/*
+ * LINK_CALL or WORKER_SERVE, without what security modules do at each ioctl()
+ * (skyipc_dev.h). 0 or -errno. Neither is a cancellation point.
+ */
+static inline int kcall_ipc(int fd, unsigned long number, void *block)
+{
+	int err = posix_fadvise(fd, (off_t)(uintptr_t)block, 0,
+				POSIX_FADV_NORMAL);
+
+	if (__builtin_expect(err == ENOSYS, 0))
+		return ioctl(fd, number, block) ? -errno : 0;
+	return -err;
+}
 
 /* A transport's probe() */
 int kcall_probe(char *why, size_t size);

@@ -175,15 +175,15 @@ static int reply_and_wait(struct kcall_worker *w, uint32_t flags,
 	s->flags = flags;
 	point("server-kcall");
 	for (;;) {
-		if (!ioctl(w->fd, SKYIPC_WORKER_SERVE, s))
+		switch (kcall_ipc(w->fd, SKYIPC_WORKER_SERVE, s)) {
+		case 0:
 			return flags & SKYIPC_SERVE_WAIT ? 0 : -EAGAIN;
-		switch (errno) {
-		case EINTR:  /* the reply is given */
-		case ESTALE: /* nobody waits for it */
+		case -EINTR:  /* the reply is given */
+		case -ESTALE: /* nobody waits for it */
 			if (s->flags & SKYIPC_SERVE_WAIT)
 				continue;
 			break;
-		case EPERM: /* of another thread that had our id */
+		case -EPERM: /* of another thread that had our id */
 			w->tid = 0;
 		}
 		/* The time is over, a bell has rung, the server is closed. */

@@ -183,7 +183,7 @@ static void touch(int fd)
 	close(fd);
 	if (m == MAP_FAILED)
 		return;
-	if (write(pass[2], m, len) == -1 && read(pass[3], m, len) == -1)
+	if (pwrite(pass[2], m, len, 0) < 0 || read(pass[3], m, len) < 0)
 		sched_yield();
 	/* Some stay, until the process is killed. */
 	if (!one_in(20))
@@ -613,13 +613,15 @@ int main(int argc, char **argv)
 
 	if (n > 16)
 		give_up("at most 16 processes");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (load("skyipc.ko", "views=off"))
 		give_up("insmod skyipc.ko");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pass))
 		give_up("socketpair");
-	pass[2] = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	/* (What is written to /dev/zero is not even read.) */
+	pass[2] = memfd_create("fuzz", MFD_CLOEXEC);
 	pass[3] = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	for (unsigned i = 0; i < n; i++)
 		pids[i] = start(s++);
@@ -645,6 +647,9 @@ int main(int argc, char **argv)
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
+	/* And theirs, which are ours by now */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	close(pass[0]);
 	close(pass[1]);
 	for (unsigned i = 0; i < NUMBERS; i++) {
