@@ -69,7 +69,7 @@ static void one_less(void **state)
 		LESS(ept_vpid, BIT(17), 0), /* 1 GB pages are not needed */
 		LESS(ept_vpid, BIT(8), 0),  /* nor uncached tables */
 		LESS(ept_vpid, BIT(0), 0),  /* nor execute-only pages */
-		LESS(ept_vpid, BIT(21), NEED(EPT_AD)),
+		LESS(ept_vpid, BIT(21), 0), /* nor accessed and dirty flags */
 		LESS(ept_vpid, BIT(20), NEED(INVEPT)),
 		LESS(ept_vpid, BIT(20) | BIT(25) | BIT(26), NEED(INVEPT)),
 		LESS(ept_vpid, BIT(25), NEED(INVEPT_SINGLE)),

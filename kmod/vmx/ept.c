@@ -11,7 +11,6 @@ static const char *const refusal_texts[] = {
 		"EPT: more than 48 address bits, and no walks of 5 levels",
 	[EPT_NO_WB] = "EPT: tables cannot be write-back",
 	[EPT_NO_2M] = "EPT: no 2 MB pages",
-	[EPT_NO_AD] = "EPT: no accessed and dirty flags",
 	[EPT_BAD_MTRR] = "EPT: the MTRRs make no sense",
 	[EPT_TOO_BIG] = "EPT: the tables would take too much memory",
 };
@@ -128,8 +127,6 @@ enum ept_refusal ept_check(const struct ept_config *cfg, u64 *tables)
 		return EPT_NO_WB;
 	if (!(cfg->cap & EPT_CAP_2M))
 		return EPT_NO_2M;
-	if (!(cfg->cap & EPT_CAP_AD))
-		return EPT_NO_AD;
 	build_init(&b, cfg);
 	n = count(&b, 0, levels + 1);
 	if (tables)

@@ -8,8 +8,8 @@
  * copy of home's root table alone; every page that is mapped otherwise costs it
  * a copy of the tables on the way there, and all else stays shared.
  *
- * Entries come with the accessed and dirty flags set: the processor never
- * writes to our tables, so they can be shared, compared and relied upon.
+ * Accessed and dirty flags are off: the processor never writes to our tables, so
+ * they can be shared, compared and relied upon.
  *
  * Nothing here flushes anything. Who changes what a processor may be using has
  * to run INVEPT there afterwards; changes are made so that a processor sees
@@ -25,17 +25,16 @@
 #include "vmx_arch.h"
 
 /*
- * The low byte of an EPTP: write-back tables, accessed and dirty flags, 4 or 5
- * levels (SDM 25.6.11). The gate writes it to make an entry of the EPTP list
- * valid; it is defined here and nowhere else.
+ * The low byte of an EPTP: write-back tables, no accessed and dirty flags, 4 or
+ * 5 levels (SDM 25.6.11). The gate writes it to make an entry of the EPTP list
+ * valid (view/gate.S needs it to be no instruction of one byte); it is defined
+ * here and nowhere else.
  */
-#define EPTP_LOW_4LEVEL 0x5eu
-#define EPTP_LOW_5LEVEL 0x66u
+#define EPTP_LOW_4LEVEL 0x1eu
+#define EPTP_LOW_5LEVEL 0x26u
 
-static_assert(EPTP_LOW_4LEVEL == (MEM_WB | EPTP_WALK4 | EPTP_AD),
-	      "WB, 4 levels, A/D");
-static_assert(EPTP_LOW_5LEVEL == (MEM_WB | EPTP_WALK5 | EPTP_AD),
-	      "WB, 5 levels, A/D");
+static_assert(EPTP_LOW_4LEVEL == (MEM_WB | EPTP_WALK4), "WB, 4 levels");
+static_assert(EPTP_LOW_5LEVEL == (MEM_WB | EPTP_WALK5), "WB, 5 levels");
 
 #define EPT_TABLE_ENTRIES 512u
 
@@ -88,7 +87,6 @@ enum ept_refusal {
 	EPT_NO_WALK5, /* the address space needs 5 levels, and has them not */
 	EPT_NO_WB,    /* tables cannot be write-back */
 	EPT_NO_2M,    /* no 2 MB pages */
-	EPT_NO_AD,    /* no accessed and dirty flags */
 	EPT_BAD_MTRR, /* the MTRRs cannot be as they were read */
 	EPT_TOO_BIG,  /* more than max_tables */
 	EPT_REFUSALS

@@ -54,17 +54,17 @@ static inline unsigned int ept_index(u64 gpa, unsigned int level)
 	return (gpa >> ept_shift(level)) % EPT_TABLE_ENTRIES;
 }
 
-/* An entry that maps a page: used, and not to be marked as such again */
+/* An entry that maps a page */
 static inline u64 ept_leaf_entry(u64 hpa, unsigned int level, u8 type,
 				 unsigned int prot)
 {
 	return hpa | prot | ((u64)type << EPT_TYPE_SHIFT) |
-	       (level == EPT_4K ? 0 : EPT_LARGE) | EPT_ACCESSED | EPT_DIRTY;
+	       (level == EPT_4K ? 0 : EPT_LARGE);
 }
 
 static inline u64 ept_table_entry(u64 phys)
 {
-	return phys | ENTRY_PROT | EPT_ACCESSED;
+	return phys | ENTRY_PROT;
 }
 
 /*

@@ -56,8 +56,6 @@ const char *vmx_need_text(enum vmx_need need)
 		return ept_refusal_text(EPT_NO_WB);
 	case NEED_EPT_2M:
 		return ept_refusal_text(EPT_NO_2M);
-	case NEED_EPT_AD:
-		return ept_refusal_text(EPT_NO_AD);
 	default:
 		return need < VMX_NEEDS ? texts[need] : NULL;
 	}
@@ -75,12 +73,6 @@ static u64 missing_ept(const struct vmx_caps *c)
 		missing |= NEED(EPT_WB);
 	if (!(cap & EPT_CAP_2M))
 		missing |= NEED(EPT_2M);
-	/*
-	 * Gates enable an EPTP by a constant byte that has the A/D bit; an
-	 * EPTP is invalid for a CPU that does not know it.
-	 */
-	if (!(cap & EPT_CAP_AD))
-		missing |= NEED(EPT_AD);
 	if (!(cap & EPT_CAP_INVEPT))
 		return missing | NEED(INVEPT);
 	if (!(cap & EPT_CAP_INVEPT_SINGLE))

@@ -100,7 +100,6 @@
 #define EPT_CAP_2M BIT_ULL(16)
 #define EPT_CAP_1G BIT_ULL(17)
 #define EPT_CAP_INVEPT BIT_ULL(20)
-#define EPT_CAP_AD BIT_ULL(21)
 #define EPT_CAP_INVEPT_SINGLE BIT_ULL(25)
 #define EPT_CAP_INVEPT_ALL BIT_ULL(26)
 #define VPID_CAP_INVVPID BIT_ULL(32)
@@ -364,13 +363,10 @@ enum vmx_exit_reason {
 #define EPT_TYPE_MASK 0x7u
 #define EPT_IGNORE_PAT BIT_ULL(6)
 #define EPT_LARGE BIT_ULL(7)
-#define EPT_ACCESSED BIT_ULL(8)
-#define EPT_DIRTY BIT_ULL(9)
 
 /* EPTP (25.6.11): memory type of the tables in bits 2:0 */
 #define EPTP_WALK4 0x18u
 #define EPTP_WALK5 0x20u
-#define EPTP_AD BIT(6)
 
 /* INVEPT types (volume 3, 31.3) */
 #define INVEPT_SINGLE 1u
