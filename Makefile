@@ -84,7 +84,7 @@ all_objs     :=
 clean_extra  :=
 
 # $(call objs,SOURCES): their objects
-objs = $(patsubst %.c,$(O)/%.o,$(1))
+objs = $(patsubst %.S,$(O)/%.o,$(patsubst %.c,$(O)/%.o,$(1)))
 
 # $(call program,PATH,SOURCES,LIBRARIES,CFLAGS): a program $(O)/PATH, linked
 # statically with libskyipc so that it runs from the build tree
@@ -103,6 +103,11 @@ $(O)/%.o: %.c $(O)/.flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.S $(O)/.flags
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
 
 include libskyipc/build.mk
 -include $(wildcard kmod/build.mk tools/build.mk examples/build.mk bench/build.mk selftests/build.mk)

@@ -62,6 +62,13 @@ vmx_facts_test_srcs := $(vmx_controls_test_srcs) kmod/vmx/facts.c
 
 ifneq ($(call have,cmocka),)
 
+# What takes a disassembler to tell
+gate_test_srcs := selftests/testlib.c selftests/gate_check.c kmod/view/gate.S
+gate_test_libs := -lZydis
+ifeq ($(wildcard /usr/include/Zydis/Zydis.h),)
+selftests := $(filter-out gate_test,$(selftests))
+endif
+
 selftest_srcs = selftests/$(1).c $($(1)_srcs)
 
 define selftest_
@@ -69,7 +76,7 @@ $(O)/selftests/$(1): $(call objs,$(selftest_srcs)) $(O)/$(2)libskyipc.a
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(call objs,$(selftest_srcs)) \
-		$(O)/$(2)libskyipc.a -lcmocka
+		$(O)/$(2)libskyipc.a $($(1)_libs) -lcmocka
 $(call objs,$(selftest_srcs)): extra_cflags += $(selftests_cflags)
 test_programs += $(O)/selftests/$(1)
 all_objs += $(call objs,$(selftest_srcs))

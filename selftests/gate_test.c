@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_test.c - the gate page is safe from every byte of it; and pages that are
+ * not are told from it: MUTANTS of them, made in each way that we know
+ */
+#include "testlib.h"
+
+#include "../kmod/view/gate.h"
+#include "gate_check.h"
+
+extern const uint8_t skyipc_gate_page[GATE_PAGE];
+
+#define MUTANTS 1300u
+
+static uint64_t seed = 88172645463325252;
+
+static unsigned rnd(unsigned n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)(seed % n);
+}
+
+static void proves(void **state)
+{
+	struct gate_report r;
+
+	(void)state;
+	if (gate_check(skyipc_gate_page, &r))
+		fail_msg("from %#zx, at %#zx: %s", r.from, r.at, r.what);
+	print_message(
+		"# from each of %u bytes, %u instructions: %u paths end in "
+		"VMFUNC, %u in RET, %u in a fault; %u stores enable, each "
+		"with VMFUNC behind it\n",
+		GATE_PAGE, r.steps, r.vmfuncs, r.rets, r.faults, r.enables);
+	assert_int_equal(r.vmfuncs + r.rets + r.faults, GATE_PAGE);
+	assert_true(r.enables > 0 && r.vmfuncs > 0);
+}
+
+/* ---- pages that are not -----------------------------------------------------
+ */
+
+/* 4c 89 c1, c6 04 d5 LIST 00, c6 04 cd LIST 1e, 0f 01 d4 */
+enum {
+	MOVE = GATE_AT,
+	DISABLE = MOVE + 3,
+	DISABLE_IMM = DISABLE + 7,
+	ENABLE = DISABLE + 8,
+	ENABLE_MODRM = ENABLE + 1,
+	ENABLE_SIB = ENABLE + 2,
+	ENABLE_DISP = ENABLE + 3,
+	ENABLE_IMM = ENABLE + 7,
+	GO = ENABLE + 8,
+};
+
+/* A byte that is none of two */
+static uint8_t other(uint8_t a, uint8_t b)
+{
+	uint8_t c;
+
+	do
+		c = (uint8_t)rnd(256);
+	while (c == a || c == b);
+	return c;
+}
+
+/* Put it before what is at @at; what is behind moves on. */
+static void insert(uint8_t *page, size_t at, const uint8_t *bytes, size_t n)
+{
+	memmove(page + at + n, page + at, GATE_PAGE - at - n);
+	memcpy(page + at, bytes, n);
+}
+
+static void enables_by_another_value(uint8_t *page)
+{
+	page[ENABLE_IMM] = other(VIEW_ENABLE, VIEW_DISABLE);
+}
+
+static void disables_by_another_value(uint8_t *page)
+{
+	page[DISABLE_IMM] = other(VIEW_DISABLE, VIEW_DISABLE);
+}
+
+static void enables_another_slot(uint8_t *page)
+{
+	/* scale 8, no base, any index but rcx (and rsp, which is none) */
+	static const uint8_t sibs[] = { 0xc5, 0xd5, 0xdd, 0xed, 0xf5, 0xfd };
+
+	page[ENABLE_SIB] = sibs[rnd(ARRAY_LEN(sibs))];
+}
+
+static void enables_an_odd_address(uint8_t *page)
+{
+	page[ENABLE_SIB] = (uint8_t)(rnd(3) << 6 | 0x0d); /* scale 1, 2, 4 */
+}
+
+static void stores_relative_to_a_register(uint8_t *page)
+{
+	page[rnd(2) ? ENABLE_MODRM : DISABLE + 1] = 0x84;
+}
+
+static void stores_elsewhere(uint8_t *page)
+{
+	const size_t at = (rnd(2) ? ENABLE_DISP : DISABLE + 3) + rnd(4);
+
+	page[at] = other(page[at], page[at]);
+}
+
+static void another_segment(uint8_t *page)
+{
+	static const uint8_t prefix[] = { 0x64, 0x65, 0x67 };
+
+	insert(page, rnd(2) ? ENABLE : DISABLE, &prefix[rnd(3)], 1);
+}
+
+static void something_before_it_goes(uint8_t *page)
+{
+	static const uint8_t bytes[][4] = {
+		{ 0x48, 0xff, 0xc1, 0x90 }, /* inc rcx */
+		{ 0x48, 0x31, 0xc9, 0x90 }, /* xor rcx, rcx */
+		{ 0x90, 0x90, 0x90, 0x90 },
+		{ 0xf3, 0x90, 0xf3, 0x90 }, /* pause */
+		{ 0x0f, 0x01, 0xd0, 0x90 }, /* xgetbv */
+		{ 0x58, 0x59, 0x5a, 0x5b }, /* pop */
+		{ 0xeb, 0xfe, 0xeb, 0xfe }, /* jmp . */
+		{ 0xc3, 0xc3, 0xc3, 0xc3 },
+		{ 0xf4, 0xf4, 0xf4, 0xf4 },
+		{ 0x0f, 0x0b, 0x0f, 0x0b },
+	};
+
+	insert(page, GO, bytes[rnd(ARRAY_LEN(bytes))], 1 + rnd(4));
+}
+
+static void goes_elsewhere(uint8_t *page)
+{
+	page[MOVE + rnd(3)] ^= (uint8_t)(1 + rnd(255));
+}
+
+static void does_not_go(uint8_t *page)
+{
+	static const uint8_t bytes[][3] = {
+		{ 0x0f, 0x01, 0xc1 }, /* vmcall */
+		{ 0x0f, 0x01, 0xd5 }, /* xend */
+		{ 0x90, 0x90, 0x90 }, { 0xf4, 0xf4, 0xf4 },
+		{ 0x0f, 0x05, 0xf4 },			    /* syscall */
+		{ 0xc3, 0xf4, 0xf4 }, { 0xff, 0xe1, 0xf4 }, /* jmp rcx */
+	};
+
+	memcpy(page + GO, bytes[rnd(ARRAY_LEN(bytes))], 3);
+}
+
+/* What nobody may find anywhere in it */
+static void gadget(uint8_t *page)
+{
+	static const struct {
+		uint8_t n, bytes[10];
+	} gadgets[] = {
+		{ 2, { 0x88, 0x08 } },		   /* mov [rax], cl */
+		{ 2, { 0x89, 0x08 } },		   /* mov [rax], ecx */
+		{ 3, { 0x48, 0x89, 0x08 } },	   /* mov [rax], rcx */
+		{ 2, { 0xc6, 0x00 } },		   /* mov byte [rax], .. */
+		{ 2, { 0x00, 0x00 } },		   /* add [rax], al */
+		{ 2, { 0x86, 0x08 } },		   /* xchg [rax], cl */
+		{ 3, { 0x0f, 0xb1, 0x08 } },	   /* cmpxchg [rax], ecx */
+		{ 4, { 0xf0, 0x0f, 0xc1, 0x08 } }, /* lock xadd */
+		{ 2, { 0xfe, 0x00 } },		   /* inc byte [rax] */
+		{ 1, { 0xaa } },		   /* stosb */
+		{ 1, { 0xa4 } },		   /* movsb */
+		{ 2, { 0xf3, 0xa4 } },		   /* rep movsb */
+		{ 1, { 0x50 } },		   /* push rax */
+		{ 1, { 0x9c } },		   /* pushf */
+		{ 5, { 0xe8, 0, 0, 0, 0 } },	   /* call */
+		{ 2, { 0xff, 0xd0 } },		   /* call rax */
+		{ 4, { 0xc8, 0, 0, 0 } },	   /* enter */
+		{ 2, { 0x8b, 0x08 } },		   /* mov ecx, [rax] */
+		{ 3, { 0x48, 0x03, 0x08 } },	   /* add rcx, [rax] */
+		{ 1, { 0x5e } },		   /* pop rsi */
+		{ 1, { 0xac } },		   /* lodsb */
+		{ 2, { 0x38, 0x08 } },		   /* cmp [rax], cl */
+		{ 1, { 0xcb } },		   /* far return */
+		{ 1, { 0xcf } },		   /* iret */
+		{ 2, { 0x0f, 0x05 } },		   /* syscall */
+		{ 2, { 0x0f, 0x34 } },		   /* sysenter */
+		{ 2, { 0xe6, 0x80 } },		   /* out */
+		{ 1, { 0x9d } },		   /* popf */
+		{ 3, { 0x0f, 0x01, 0xc1 } },	   /* vmcall */
+		{ 3, { 0x0f, 0x01, 0xef } },	   /* wrpkru */
+		{ 5, { 0xf3, 0x48, 0x0f, 0xae, 0xd0 } }, /* wrfsbase rax */
+		{ 3, { 0x0f, 0x2b, 0x00 } },		 /* movntps */
+		{ 3, { 0x0f, 0xae, 0x18 } },		 /* stmxcsr */
+		{ 3, { 0x0f, 0xc7, 0x08 } },		 /* cmpxchg8b */
+		{ 2, { 0xdd, 0x10 } },			 /* fst */
+		{ 4, { 0xc5, 0xf8, 0x11, 0x00 } },	 /* vmovups */
+		{ 2, { 0xd5, 0x48 } },			 /* REX2 with W */
+		{ 8, { 0xc6, 0x04, 0xcd, 0x00, 0xc0, 0xc3, 0x1e, 0x1e } },
+		{ 2, { 0xeb, 0xfe } }, /* jmp . */
+	};
+	const unsigned i = rnd(ARRAY_LEN(gadgets));
+	size_t at;
+
+	/* Not over the gate */
+	do
+		at = rnd(GATE_PAGE - 16);
+	while (at + 12 > GATE_AT && at < GATE_LAND);
+	memcpy(page + at, gadgets[i].bytes, gadgets[i].n);
+}
+
+static void (*const ways[])(uint8_t *page) = {
+	enables_by_another_value,
+	disables_by_another_value,
+	enables_another_slot,
+	enables_an_odd_address,
+	stores_relative_to_a_register,
+	stores_elsewhere,
+	another_segment,
+	something_before_it_goes,
+	does_not_go,
+	goes_elsewhere,
+	gadget,
+	gadget,
+	gadget,
+	gadget,
+};
+
+static void objects(void **state)
+{
+	uint8_t page[GATE_PAGE];
+	struct gate_report r;
+
+	(void)state;
+	for (unsigned i = 0; i < MUTANTS; i++) {
+		memcpy(page, skyipc_gate_page, sizeof(page));
+		ways[i % ARRAY_LEN(ways)](page);
+		if (!gate_check(page, &r))
+			fail_msg("mutant %u of way %u is let through", i,
+				 (unsigned)(i % ARRAY_LEN(ways)));
+		assert_non_null(r.what);
+	}
+}
+
+/* What harms nobody is not objected to: it does look. */
+static void lets_be(void **state)
+{
+	static const uint8_t fill[] = { 0xcc, 0xf4, 0x90, 0x06, 0xc3 };
+	uint8_t page[GATE_PAGE];
+	struct gate_report r;
+
+	(void)state;
+	for (unsigned i = 0; i < MUTANTS / 10; i++) {
+		memcpy(page, skyipc_gate_page, sizeof(page));
+		for (unsigned n = 0; n < 100; n++) {
+			const unsigned at = rnd(GATE_PAGE);
+
+			if (at < GATE_AT || at >= GATE_LAND)
+				page[at] = fill[rnd(ARRAY_LEN(fill))];
+		}
+		if (gate_check(page, &r))
+			fail_msg("from %#zx, at %#zx: %s", r.from, r.at,
+				 r.what);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(proves),
+		cmocka_unit_test(objects),
+		cmocka_unit_test(lets_be),
+	};
+
+	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
+}
