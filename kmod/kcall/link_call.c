@@ -172,7 +172,8 @@ static int give_up(struct sky_link *link, int why, bool kept)
 static __sky_hot int wait(struct sky_link *link, const struct skyipc_dev_call *c)
 {
 	struct sky_call *call = link->call;
-	u64 until = c->patience ? min(c->deadline, c->patience) : c->deadline;
+	const bool in_parts = c->patience && c->patience < c->deadline;
+	const u64 until = sky_host_time(in_parts ? c->patience : c->deadline);
 	int error = 0;
 
 	sky_alarm_begin(&link->alarm);
@@ -194,7 +195,7 @@ static __sky_hot int wait(struct sky_link *link, const struct skyipc_dev_call *c
 		/* As it usually is; and its state is what it should be. */
 		if (!error && is_done(call))
 			goto done;
-		if (error && until != c->deadline)
+		if (error && in_parts)
 			error = -EINPROGRESS;
 	}
 	__set_current_state(TASK_RUNNING);
@@ -364,7 +365,7 @@ int sky_link_reap(struct sky_link *link, struct skyipc_dev_call __user *user)
 		return error;
 	if (link->outstanding == 0)
 		return -ENOENT;
-	error = wait_done(link, c.deadline);
+	error = wait_done(link, sky_host_time(c.deadline));
 	if (error)
 		return error;
 	call = first_done(link);

@@ -230,7 +230,7 @@ static __sky_hot int serve_next(struct sky_worker *worker, struct skyipc_dev_ser
 	int error;
 
 	for (;; waiting = false) {
-		call = next(worker, waiting, s->deadline);
+		call = next(worker, waiting, sky_host_time(s->deadline));
 		if (IS_ERR(call)) {
 			sky_inherit_end(worker);
 			return PTR_ERR(call);

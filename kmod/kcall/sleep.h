@@ -7,9 +7,27 @@
 
 #include <linux/freezer.h>
 #include <linux/hrtimer.h>
+#include <linux/nsproxy.h>
 #include <linux/sched.h>
+#include <linux/time_namespace.h>
 
 #define SKY_SLEEPING (TASK_INTERRUPTIBLE | TASK_FREEZABLE)
+
+/* What the caller's clock, in its time namespace, calls @time */
+static inline u64 sky_host_time(u64 time)
+{
+#ifdef CONFIG_TIME_NS
+	s64 offset;
+
+	if (!time || time >= KTIME_MAX)
+		return time;
+	offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
+	if (offset >= (s64)time)
+		return 1; /* long ago */
+	time -= offset;
+#endif
+	return time;
+}
 
 /* In that state, until woken. 0, or -ETIMEDOUT if @deadline has passed. */
 static inline int sky_sleep(u64 deadline)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lean entry: what it is for, and what it is not. And deadlines of threads
- * with any slack; and the end, for all who poll.
+ * The lean entry: what it is for, and what it is not. And deadlines, of threads
+ * with any slack and in any time namespace; and the end, for all who poll.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/io_uring.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -142,6 +143,36 @@ static void slack(void)
 	   "and then a deadline is one: %d", err);
 }
 
+/* Their clock is another one: theirs is what deadlines are by. */
+static void another_time(void)
+{
+	struct skyipc_dev_call c = { .flags = 0 };
+	int other, link, status;
+	uint64_t t0;
+	pid_t pid, server;
+
+	if (unshare(CLONE_NEWTIME)) {
+		ok(true, "time namespaces # SKIP this kernel has none");
+		return;
+	}
+	if (write_file("/proc/self/timens_offsets", "monotonic 1000000 0"))
+		give_up("timens_offsets");
+	pid = fork();
+	if (!pid) {
+		server = server_process(handler, 1, &other);
+		link = new_link(other, 1);
+		t0 = now();
+		status = call(link, &c, NEVER, 50) == -ETIMEDOUT &&
+					 now() - t0 < UINT64_C(5000000000)
+				 ? 0
+				 : 1;
+		end_process(server);
+		_exit(status);
+	}
+	waitpid(pid, &status, 0);
+	ok(!status, "deadlines in another time namespace");
+}
+
 static void all_hear(pid_t server)
 {
 	enum { N = 3 };
@@ -175,6 +206,7 @@ int main(void)
 	slack();
 	/* What a ring leaves to be done interrupts waits, as signals do. */
 	not_by_io_uring();
+	another_time();
 	all_hear(server);
 	close(link_fd);
 	close(conn);

@@ -72,7 +72,7 @@ static _Atomic int fds[CONN + 1][FDS];
 /* links and workers work for one thread only */
 static __thread _Atomic int own_fds[KINDS][FDS];
 static char *area;
-static int pass[4]; /* the last two: zeroes, and what takes everything */
+static int pass[4]; /* the last two: what takes everything, and zeroes */
 
 static uint64_t rnd(uint64_t below)
 {
@@ -404,6 +404,21 @@ static void drop_fd(_Atomic int *where)
 		close(old);
 }
 
+static unsigned index_of(unsigned long number)
+{
+	unsigned i = 0;
+
+	while (numbers[i].number != number)
+		i++;
+	return i;
+}
+
+static void count(unsigned i, int ret)
+{
+	atomic_fetch_add(ret < 0 ? &shared->bad[i] : &shared->good[i], 1);
+	atomic_fetch_add(&shared->calls, 1);
+}
+
 static void once(void)
 {
 	const bool good = !one_in(3);
@@ -419,9 +434,9 @@ static void once(void)
 	number = numbers[i].number;
 	from = !good && one_in(7) ? any_slot() : slot(numbers[i].of);
 	/* What ends much, rarely; nor is everything always new. */
-	if (number == SKYIPC_CONN_KILL && !one_in(100))
+	if (number == SKYIPC_CONN_KILL && !one_in(20))
 		return;
-	if (number == SKYIPC_LINK_RELEASE && !one_in(50))
+	if (number == SKYIPC_LINK_RELEASE && !one_in(20))
 		return;
 	if (!good && numbers[i].makes != KINDS &&
 	    *slot(numbers[i].makes) >= 0 && !one_in(200))
@@ -433,8 +448,11 @@ static void once(void)
 	if (!good && one_in(20))
 		arg = (void *)(uintptr_t)address();
 	ret = op(*from, number, arg);
-	atomic_fetch_add(ret < 0 ? &shared->bad[i] : &shared->good[i], 1);
-	atomic_fetch_add(&shared->calls, 1);
+	count(i, ret);
+	/* Nobody else has it. */
+	if (number == SKYIPC_LINK_RELEASE && !ret && one_in(2))
+		count(index_of(SKYIPC_LINK_ADOPT),
+		      op(*from, SKYIPC_LINK_ADOPT, NULL));
 	if (number == SKYIPC_WORKER_SERVE && !ret && arg == &a)
 		token = a.serve.token;
 	if (number == SKYIPC_LINK_CALL)
