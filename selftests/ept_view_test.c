@@ -226,7 +226,7 @@ static void nonsense(void **state)
 	};
 	struct memory mem;
 	struct mtrr_state m;
-	struct ept *home, *view, *other = NULL;
+	struct ept *home, *view;
 
 	(void)state;
 	memory_init(&mem);
@@ -241,10 +241,8 @@ static void nonsense(void **state)
 		assert_int_equal(ept_view_map_page(view, 0, bad[i], 0),
 				 -EINVAL);
 	}
-	/* Home is not to be changed, and views have no views. */
+	/* Home is not to be changed. */
 	assert_int_equal(ept_view_map_page(home, 0, 0x1000, RWX), -EINVAL);
-	assert_int_equal(ept_view_create(view, &other), -EINVAL);
-	assert_null(other);
 	assert_int_equal(ept_tables(view), 1);
 	/* The last page, and onto itself */
 	assert_int_equal(ept_view_map_page(view, (1ull << 39) - 4096,
@@ -254,6 +252,59 @@ static void nonsense(void **state)
 	ept_put(view);
 	ept_put(home);
 	memory_end(&mem);
+}
+
+/* A view of a view has what that has, and what it has itself. */
+static void views_of_views(void **state)
+{
+	static const u64 pages[][2] = { { 0x40000000, 0x1000 },
+					{ 0x40001000, 0x2000 },
+					{ 0xc0000000, 0x3000 } };
+
+	(void)state;
+	for (unsigned int order = 0; order < 6; order++) {
+		static const unsigned int orders[][3] = {
+			{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+			{ 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 },
+		};
+		struct memory mem;
+		struct mtrr_state m;
+		struct ept *e[3]; /* home, a view, a view of that */
+		u64 sum, live;
+
+		memory_init(&mem);
+		surface(&m);
+		e[0] = home_of(&mem, &m, CAP_1G);
+		assert_int_equal(ept_view_create(e[0], &e[1]), 0);
+		assert_int_equal(
+			ept_view_map_page(e[1], pages[0][0], pages[0][1], RWX),
+			0);
+		sum = memory_sum(&mem);
+		live = mem.live;
+		assert_int_equal(ept_view_create(e[1], &e[2]), 0);
+		assert_int_equal(ept_views(e[1]), 1);
+		assert_int_equal(ept_tables(e[2]), 1);
+		differs_in(e[2], e[0], pages, 1, RWX);
+		/* In the very table that the other one has made */
+		assert_int_equal(
+			ept_view_map_page(e[2], pages[1][0], pages[1][1], RWX),
+			0);
+		assert_int_equal(ept_tables(e[2]), 4);
+		assert_int_equal(
+			ept_view_map_page(e[2], pages[2][0], pages[2][1], RWX),
+			0);
+		differs_in(e[2], e[0], pages, 3, RWX);
+		differs_in(e[1], e[0], pages, 1, RWX);
+		if (order == 4) {
+			ept_put(e[2]);
+			assert_int_equal(mem.live, live);
+			assert_int_equal(memory_sum(&mem), sum);
+			e[2] = NULL;
+		}
+		for (unsigned int i = 0; i < 3; i++)
+			ept_put(e[orders[order][i]]);
+		memory_end(&mem);
+	}
 }
 
 /* Roots with different numbers of levels have nothing in common. */
@@ -467,6 +518,7 @@ int main(void)
 		cmocka_unit_test(reset_nothing),
 		cmocka_unit_test(rights),
 		cmocka_unit_test(nonsense),
+		cmocka_unit_test(views_of_views),
 		cmocka_unit_test(different_levels),
 		cmocka_unit_test(stopping),
 		cmocka_unit_test(any_order),

@@ -150,7 +150,7 @@ static void free_tables(struct ept *e, u64 *table, u64 phys, unsigned int level,
 
 		if (!ept_is_present(entry) || ept_is_leaf(entry, level))
 			continue;
-		if (!e->home || (entry & ENTRY_OWN))
+		if (!e->base || (entry & ENTRY_OWN))
 			free_tables(e, ept_table(e, entry), entry & ENTRY_ADDR,
 				    level - 1, EPT_TABLE_ENTRIES);
 	}
@@ -214,18 +214,18 @@ int ept_home_create(const struct ept_config *cfg, const struct ept_ops *ops,
 
 void ept_put(struct ept *e)
 {
-	struct ept *home;
+	struct ept *base;
 
 	if (!e)
 		return;
-	home = e->home;
+	base = e->base;
 	e->put = true;
 	if (e->views)
 		return; /* they go on */
 	free_tables(e, e->root, e->root_phys, e->levels, EPT_TABLE_ENTRIES);
 	e->ops->free(e->ctx, e);
-	if (home && !--home->views && home->put)
-		ept_put(home);
+	if (base && !--base->views && base->put)
+		ept_put(base);
 }
 
 u64 ept_eptp(const struct ept *e)
@@ -239,9 +239,9 @@ u64 ept_tables(const struct ept *e)
 	return e->tables;
 }
 
-u64 ept_views(const struct ept *home)
+u64 ept_views(const struct ept *e)
 {
-	return home->views;
+	return e->views;
 }
 
 u64 ept_end(const struct ept *e)

@@ -106,10 +106,12 @@ int ept_home_create(const struct ept_config *cfg, const struct ept_ops *ops,
 		    void *ctx, struct ept **home);
 
 /*
- * A view of @home, in which nothing differs yet. Home's tables stay as long as
- * the last of its views; views and home are put back in any order.
+ * A view of @base, home or another view, in which nothing differs yet. What is
+ * mapped in a view that has views of its own, these may see or not: so map
+ * before. The tables of @base stay as long as the last of its views; all are put
+ * back in any order. 0 or -ENOMEM
  */
-int ept_view_create(struct ept *home, struct ept **view);
+int ept_view_create(struct ept *base, struct ept **view);
 
 /*
  * In this view the page at @gpa is the page at @hpa, with the rights in @prot
@@ -131,8 +133,8 @@ u64 ept_eptp(const struct ept *e);
 
 /* How many tables are this root's own. */
 u64 ept_tables(const struct ept *e);
-/* How many views home has. */
-u64 ept_views(const struct ept *home);
+/* How many views it has. */
+u64 ept_views(const struct ept *e);
 /* The first address that is not mapped any more. */
 u64 ept_end(const struct ept *e);
 unsigned int ept_levels(const struct ept *e);

@@ -8,9 +8,9 @@
 #include "ept.h"
 
 /*
- * In a view, an entry that points to a table of its own has this bit; in home
- * none has. The processor ignores it in entries that point to tables (SDM
- * 29.3.2, bits 62:52).
+ * In a view, an entry that points to a table of its own has this bit; what it
+ * copies of others has not, and in home none has. The processor ignores it in
+ * entries that point to tables (SDM 29.3.2, bits 62:52).
  */
 #define ENTRY_OWN BIT_ULL(52)
 
@@ -26,9 +26,9 @@ struct ept {
 	u64 tables;
 	unsigned int levels;
 	bool exec_only;
-	/* of a view: whose tables it shares */
-	struct ept *home;
-	/* of home: how many do, and whether they are all that it is kept for */
+	/* of a view: whose tables it shares, for all that is its own */
+	struct ept *base;
+	/* how many share its tables, and are they all that it is kept for? */
 	u64 views;
 	bool put;
 };

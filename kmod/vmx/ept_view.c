@@ -36,29 +36,40 @@ int ept_lookup(const struct ept *e, u64 gpa, struct ept_leaf *leaf)
 	return ept_fill_leaf(gpa, entry, level, leaf) ? 0 : -ENOENT;
 }
 
-int ept_view_create(struct ept *home, struct ept **view)
+static bool is_table(u64 entry, unsigned int level)
 {
+	return ept_is_present(entry) && !ept_is_leaf(entry, level);
+}
+
+/* An entry of somebody else's table, in one of @v's: shared with him */
+static u64 shared(u64 entry, unsigned int level)
+{
+	return is_table(entry, level) ? entry & ~ENTRY_OWN : entry;
+}
+
+int ept_view_create(struct ept *base, struct ept **view)
+{
+	unsigned int i;
 	struct ept *v;
 
 	*view = NULL;
-	if (home->home)
-		return -EINVAL; /* a view of a view: nobody needs that */
-	v = home->ops->alloc(home->ctx, sizeof(*v));
+	v = base->ops->alloc(base->ctx, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	v->ops = home->ops;
-	v->ctx = home->ctx;
-	v->end = home->end;
-	v->levels = home->levels;
-	v->exec_only = home->exec_only;
-	v->home = home;
+	v->ops = base->ops;
+	v->ctx = base->ctx;
+	v->end = base->end;
+	v->levels = base->levels;
+	v->exec_only = base->exec_only;
+	v->base = base;
 	v->root = ept_table_new(v, &v->root_phys);
 	if (!v->root) {
-		home->ops->free(home->ctx, v);
+		base->ops->free(base->ctx, v);
 		return -ENOMEM;
 	}
-	memcpy(v->root, home->root, EPT_TABLE_ENTRIES * sizeof(*v->root));
-	home->views++;
+	for (i = 0; i < EPT_TABLE_ENTRIES; i++)
+		v->root[i] = shared(base->root[i], v->levels);
+	base->views++;
 	*view = v;
 	return 0;
 }
@@ -83,14 +94,13 @@ static u64 *own_table(struct ept *v, u64 *at, unsigned int level)
 	u64 old = *at, *table, phys;
 	unsigned int i;
 
-	if (ept_is_present(old) && !ept_is_leaf(old, level) &&
-	    (old & ENTRY_OWN))
+	if (is_table(old, level) && (old & ENTRY_OWN))
 		return ept_table(v, old);
 	table = ept_table_new(v, &phys);
 	if (!table)
 		return NULL;
 	for (i = 0; i < EPT_TABLE_ENTRIES; i++)
-		table[i] = ept_child(v, old, level, i);
+		table[i] = shared(ept_child(v, old, level, i), level - 1);
 	set_entry(at, ept_table_entry(phys) | ENTRY_OWN);
 	return table;
 }
@@ -114,6 +124,13 @@ static bool is_page(const struct ept *e, u64 addr)
 	return addr < e->end && !(addr % ept_size(EPT_4K));
 }
 
+static const struct ept *home_of(const struct ept *view)
+{
+	while (view->base)
+		view = view->base;
+	return view;
+}
+
 /* Which combinations are a misconfiguration: SDM 29.3.3.1 */
 static bool prot_exists(const struct ept *e, unsigned int prot)
 {
@@ -128,12 +145,12 @@ int ept_view_map_page(struct ept *view, u64 gpa, u64 hpa, unsigned int prot)
 {
 	struct ept_leaf to;
 
-	if (!view->home || !is_page(view, gpa) || !is_page(view, hpa) ||
+	if (!view->base || !is_page(view, gpa) || !is_page(view, hpa) ||
 	    !prot_exists(view, prot))
 		return -EINVAL;
 	if (!prot)
 		return set_page(view, gpa, 0);
-	if (ept_lookup(view->home, hpa, &to))
+	if (ept_lookup(home_of(view), hpa, &to))
 		return -EINVAL;
 	return set_page(view, gpa, ept_leaf_entry(hpa, EPT_4K, to.type, prot));
 }
@@ -143,9 +160,9 @@ int ept_view_reset_page(struct ept *view, u64 gpa)
 	struct ept_leaf at, here;
 	u64 entry;
 
-	if (!view->home || !is_page(view, gpa))
+	if (!view->base || !is_page(view, gpa))
 		return -EINVAL;
-	ept_lookup(view->home, gpa, &at);
+	ept_lookup(home_of(view), gpa, &at);
 	entry = ept_leaf_entry(gpa, EPT_4K, at.type, at.prot);
 	/* If nothing is to be done, no tables are made for it. */
 	if (!ept_lookup(view, gpa, &here) &&
@@ -203,11 +220,6 @@ struct diff {
 		  const struct ept_leaf *b);
 	void *arg;
 };
-
-static bool is_table(u64 entry, unsigned int level)
-{
-	return ept_is_present(entry) && !ept_is_leaf(entry, level);
-}
 
 static int diff_entry(const struct diff *d, u64 gpa, u64 a, u64 b,
 		      unsigned int level)
