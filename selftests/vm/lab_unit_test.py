@@ -3,6 +3,7 @@
 """The parts of the VM lab that need no guest. Prints TAP."""
 
 import contextlib
+import fcntl
 import gzip
 import lzma
 import os
@@ -214,6 +215,26 @@ def scratch_of_the_dead():
         same(os.listdir(os.path.join(top, 'run')), [])
 
 
+def locks_of_others_only():
+    with own_cache():
+        def complain():
+            raise AssertionError('waits for itself')
+
+        with cache.lock('one', complain):
+            with cache.lock('one', complain):
+                pass
+            # still held, in the eyes of others
+            with open(cache.inside('locks', 'one')) as f:
+                try:
+                    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    pass
+                else:
+                    raise AssertionError('not held any more')
+        with open(cache.inside('locks', 'one')) as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def damaged_kernel_is_fetched_again():
     with own_cache() as top:
         fetched = []
@@ -289,7 +310,7 @@ def compressed_kernels():
 def main():
     tests = [frames_among_noise, archives, complaints, layouts, saved_machine,
              page_tables, folders_whole_or_not_at_all, scratch_of_the_dead,
-             damaged_kernel_is_fetched_again, versions, compressed_kernels]
+             locks_of_others_only, damaged_kernel_is_fetched_again, versions, compressed_kernels]
     failed = 0
     print(f'1..{len(tests)}')
     for n, t in enumerate(tests, 1):

@@ -30,17 +30,29 @@ def inside(*names):
     return path
 
 
+_held = set()
+
+
 @contextlib.contextmanager
 def lock(name, waiting=None):
-    """Only one process at a time; waiting() is called if that takes time."""
-    with open(inside('locks', name.replace('/', '-')), 'w') as f:
+    """Only one process at a time; waiting() is called if that takes time. A
+    process that has it has it: a kernel that is built fetches its source."""
+    path = inside('locks', name.replace('/', '-'))
+    if path in _held:
+        yield
+        return
+    with open(path, 'w') as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if waiting:
                 waiting()
             fcntl.flock(f, fcntl.LOCK_EX)
-        yield
+        _held.add(path)
+        try:
+            yield
+        finally:
+            _held.remove(path)
 
 
 def remove(path):
