@@ -371,7 +371,8 @@ static void counts(pid_t server)
 	   "%.4f context switches", (double)n.n[SWITCHES] / CALLS);
 	ok(n.n[KMALLOC] + n.n[CACHE_ALLOC] <= CALLS / 100, "%.4f allocations",
 	   (double)(n.n[KMALLOC] + n.n[CACHE_ALLOC]) / CALLS);
-	ok(n.n[TIMERS] <= CALLS / 50, "%.4f timers disarmed",
+	/* (The tick's, when the other CPUs idle: more where a call is slow.) */
+	ok(n.n[TIMERS] <= CALLS / 10, "%.4f timers disarmed",
 	   (double)n.n[TIMERS] / CALLS);
 	if (n.fd[OUR_LOCKS] < 0)
 		ok(true, "locks # SKIP this kernel has no lockdep");
