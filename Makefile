@@ -51,7 +51,7 @@ endif
 
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
              -Wundef -Wpointer-arith -Wvla -Wformat=2 -Wwrite-strings -Werror
-CPPFLAGS  += -D_GNU_SOURCE -DSKYIPC_VERSION='"$(VERSION)"' -Ilibskyipc/include
+CPPFLAGS  += -D_GNU_SOURCE -DSKYIPC_VERSION='"$(VERSION)"' -Ilibskyipc/include -Ilibnr/include
 # 64-byte lines are written with plain stores of words; and a frame pointer
 # keeps profiles readable.
 ALLCFLAGS  = -std=c11 $(WARN) $(OPT) -fno-omit-frame-pointer -pthread $(san) $(CFLAGS)
@@ -87,12 +87,14 @@ clean_extra  :=
 objs = $(patsubst %.S,$(O)/%.o,$(patsubst %.c,$(O)/%.o,$(1)))
 
 # $(call program,PATH,SOURCES,LIBRARIES,CFLAGS): a program $(O)/PATH, linked
-# statically with libskyipc so that it runs from the build tree
+# statically with libskyipc and libnr so that it runs from the build tree
+program_libs := $(O)/libnr/libnr.a $(O)/libskyipc/libskyipc.a
+
 define program_
-$(O)/$(1): $(call objs,$(2)) $(O)/libskyipc/libskyipc.a
+$(O)/$(1): $(call objs,$(2)) $(program_libs)
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALLLDFLAGS) $(5) -o $$@ $(call objs,$(2)) $(O)/libskyipc/libskyipc.a $(3)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) $(5) -o $$@ $(call objs,$(2)) $(program_libs) $(3)
 $(call objs,$(2)): extra_cflags += $(4)
 all_programs += $(O)/$(1)
 all_objs += $(call objs,$(2))
@@ -109,12 +111,13 @@ $(O)/%.o: %.S $(O)/.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
 
-include libskyipc/build.mk
+include libskyipc/build.mk libnr/build.mk
 -include $(wildcard kmod/build.mk tools/build.mk examples/build.mk bench/build.mk selftests/build.mk)
 
 .PHONY: all lib programs clean help install uninstall format check-format deps
 all: lib programs
-lib: $(O)/libskyipc/libskyipc.a $(O)/libskyipc/libskyipc.so.$(VERSION)
+lib: $(O)/libskyipc/libskyipc.a $(O)/libskyipc/libskyipc.so.$(VERSION) \
+	$(O)/libnr/libnr.a $(O)/libnr/libnr.so.$(VERSION)
 programs: $(all_programs)
 
 -include $(sort $(all_objs:.o=.d))
@@ -122,9 +125,9 @@ programs: $(all_programs)
 deps:
 	$(Q)scripts/deps install check
 
-install: lib install-lib $(install_targets)
+install: lib install-lib install-nr $(install_targets)
 
-uninstall: uninstall-lib $(uninstall_targets)
+uninstall: uninstall-lib uninstall-nr $(uninstall_targets)
 
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -60,6 +60,20 @@ vmx_controls_test_srcs := selftests/testlib.c selftests/vmx_cpus.c \
 vmx_needs_test_srcs := $(vmx_controls_test_srcs)
 vmx_facts_test_srcs := $(vmx_controls_test_srcs) kmod/vmx/facts.c
 
+# libnr's: with its insides; or, if they are run by a scheduler of their own, with
+# the library that has points (libnr/src/point.h)
+nr_tests := $(filter nr_%,$(selftests))
+nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_memory_test,$(nr_tests))
+nr_tests_cflags := -Ilibnr/src -Iselftests
+nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load scenario)
+nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
+nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
+nr_unit_test_srcs := selftests/testlib.c
+nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
+nr_thread_test_srcs := selftests/testlib.c $(filter-out %scenario.c,$(nr_sched_srcs))
+$(call objs,$(nr_sched_srcs) $(nr_points_tests:%=selftests/%.c)): \
+	extra_cflags += -DNR_TEST_POINTS
+
 ifneq ($(call have,cmocka),)
 
 # What takes a disassembler to tell
@@ -82,7 +96,25 @@ test_programs += $(O)/selftests/$(1)
 all_objs += $(call objs,$(selftest_srcs))
 endef
 
-$(foreach t,$(filter-out $(points_tests),$(selftests)),\
+define nr_test_
+$(O)/selftests/$(1): $(call objs,$(selftest_srcs)) $(O)/$(2)libnr.a \
+		$(O)/inside/libskyipc.a
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(call objs,$(selftest_srcs)) \
+		$(O)/$(2)libnr.a $(O)/inside/libskyipc.a -lcmocka
+$(call objs,$(filter selftests/nr_%,$(selftest_srcs))): \
+	extra_cflags += $(nr_tests_cflags)
+$(call objs,selftests/testlib.c): extra_cflags += $(selftests_cflags)
+test_programs += $(O)/selftests/$(1)
+all_objs += $(call objs,$(selftest_srcs))
+endef
+
+$(foreach t,$(filter-out $(nr_points_tests),$(nr_tests)),\
+	$(eval $(call nr_test_,$(t),inside/)))
+$(foreach t,$(nr_points_tests),$(eval $(call nr_test_,$(t),points/)))
+
+$(foreach t,$(filter-out $(points_tests) $(nr_tests),$(selftests)),\
 	$(eval $(call selftest_,$(t),inside/)))
 $(foreach t,$(points_tests),$(eval $(call selftest_,$(t),points/)))
 

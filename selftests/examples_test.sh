@@ -157,6 +157,22 @@ expect statistics <<-END
 	listed: yes
 	transport shm: usable
 END
+expect nr_scoreboard <<-END
+	the last one saw 1336 points
+END
+expect nr_batches <<-END
+	libnr there, I use replica 1
+	11 updates, the tenth returned 10
+	replica 1: 11
+	replica 2: 11
+	2 replicas, log at 11, replica 1 combined 2 times
+END
+expect nr_lock <<-END
+	4 readers saw the new setting
+	place 0: 1 CPU
+	place 1: 1 CPU
+	this thread is in one of them
+END
 
 # A new example must be run here, too.
 for f in examples/*.c; do

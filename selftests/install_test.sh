@@ -3,7 +3,7 @@
 #
 # make install and uninstall: programs in C and C++ outside the tree build with
 # nothing but pkg-config, dynamically and statically linked, and run; the
-# shared library exports what it should and nothing else; pages and programs
+# shared libraries export what they should and nothing else; pages and programs
 # belong together; and uninstall leaves no file. Exits 0, 1, or 77 if it cannot
 # be tried. $SKY_OUT or $O is the build folder.
 set -eu
@@ -11,9 +11,14 @@ cd "$(dirname "$0")/.."
 . selftests/install.sh
 
 prefix=$tmp/usr
-so=$prefix/lib/libskyipc.so.1
 install_into "$prefix"
-map=$(sed -n 's/^[[:space:]]*\(skyipc_[a-z_]*\);$/\1/p' libskyipc/libskyipc.map)
+# the functions of a symbol map
+functions()
+{
+	sed -n 's/^[[:space:]]*\([a-z_]*_[a-z_]*\);$/\1/p' "$1/$1.map"
+}
+sky_functions=$(functions libskyipc)
+nr_functions=$(functions libnr)
 
 # Serves and calls in one process, and prints the version: enough to see that
 # the library that was installed is the one that is used.
@@ -52,7 +57,50 @@ int main(void)
 	return err ? 1 : 0;
 }
 END
-cp "$tmp/use.c" "$tmp/use++.cc"
+
+# The same for libnr: an update, and what a read sees of it.
+cat >"$tmp/nr.c" <<'END'
+#include <nr.h>
+#include <stdio.h>
+
+static void add(void *object, const void *op, size_t len, void *result)
+{
+	(void)len;
+	(void)result;
+	*(int *)object += *(const int *)op;
+}
+
+static void get(const void *object, const void *op, size_t len, void *result)
+{
+	(void)op;
+	(void)len;
+	*(int *)result = *(const int *)object;
+}
+
+int main(void)
+{
+	struct nr_context_attr mine = NR_CONTEXT_ATTR_INIT;
+	struct nr_ops ops = NR_OPS_INIT;
+	struct nr_context *context;
+	int n = 42, result = 0;
+	struct nr *nr;
+
+	ops.object_size = sizeof(n);
+	ops.update = add;
+	ops.read = get;
+	if (nr_create(&ops, NULL, &nr) || nr_register(nr, &mine, &context))
+		return 1;
+	if (nr_update(context, &n, sizeof(n), NULL) ||
+	    nr_read(context, NULL, 0, &result))
+		return 1;
+	nr_leave(context);
+	printf("%d %s\n", result, nr_version());
+	return nr_destroy(nr) ? 1 : 0;
+}
+END
+for f in use nr; do
+	cp "$tmp/$f.c" "$tmp/$f++.cc"
+done
 
 version=$(pkg-config --modversion skyipc)
 export SKYIPC_DIR="$tmp/run"
@@ -69,55 +117,71 @@ run()
 }
 
 cd "$tmp"
-cflags=$(pkg-config --cflags skyipc)
-libs=$(pkg-config --libs skyipc)
-
-$cc -std=c11 -Wall -Wextra -Wpedantic -Werror $cflags -o use use.c $libs ||
-	fail 'C: does not build'
-readelf -d use | grep -q 'NEEDED.*\[libskyipc.so.1\]' ||
-	fail 'C: is not linked with libskyipc.so.1'
-run 'C' env LD_LIBRARY_PATH="$prefix/lib" ./use
 
 case $cc in
 *clang*) cxx=${CXX:-clang++} ;;
 *) cxx=${CXX:-g++} ;;
 esac
-if command -v "${cxx%% *}" >/dev/null; then
-	$cxx -std=c++20 -Wall -Werror $cflags -o use++ use++.cc $libs ||
-		fail 'C++: does not build'
-	run 'C++' env LD_LIBRARY_PATH="$prefix/lib" ./use++
-else
-	echo "ok C++ # skip $cxx is not installed"
-fi
 
-# The whole program, C library included, and the library alone.
-$cc -static $cflags -o use-static use.c $(pkg-config --static --libs skyipc) ||
-	fail 'static: does not build'
-run 'static' ./use-static
-$cc $cflags -o use-archive use.c "$prefix/lib/libskyipc.a" -pthread ||
-	fail 'archive: does not build'
-readelf -d use-archive | grep -q libskyipc && fail 'archive: needs libskyipc.so'
-run 'archive' env -u LD_LIBRARY_PATH ./use-archive
+# check PACKAGE PROGRAM NODE FUNCTIONS: library libPACKAGE, whose symbols have
+# the version NODE_x.y, and a program that uses it
+check()
+{
+	lib=lib$1
+	so=$prefix/lib/$lib.so.1
+	cflags=$(pkg-config --cflags "$1")
+	libs=$(pkg-config --libs "$1")
 
-readelf -d "$so" | grep -q 'SONAME.*\[libskyipc.so.1\]' ||
-	fail 'the soname is not libskyipc.so.1'
-[ "$(readlink -f "$so")" = "$(readlink -f "$prefix")/lib/libskyipc.so.$version" ] ||
-	fail 'libskyipc.so.1 is not the version that pkg-config tells'
-echo 'ok soname'
+	$cc -std=c11 -Wall -Wextra -Wpedantic -Werror $cflags -o "$2" "$2.c" \
+		$libs || fail "$1, C: does not build"
+	readelf -d "$2" | grep -q "NEEDED.*\[$lib.so.1\]" ||
+		fail "$1, C: is not linked with $lib.so.1"
+	run "$1, C" env LD_LIBRARY_PATH="$prefix/lib" "./$2"
 
-# Defined dynamic symbols, with their versions: name@@NODE.
-nm -D --defined-only --with-symbol-versions "$so" |
-	awk '$2 != "A" { print $3 }' | sort >symbols
-for f in $map; do
-	grep -q "^$f@@SKYIPC_[0-9.]*$" symbols ||
-		fail "$f is not exported, or has no version"
-done
-others=$(sed 's/@@.*//' symbols | grep -vxF "$map" || :)
-[ -z "$others" ] || fail "also exported:" $others
-echo 'ok symbols'
+	if command -v "${cxx%% *}" >/dev/null; then
+		$cxx -std=c++20 -Wall -Werror $cflags -o "$2++" "$2++.cc" \
+			$libs || fail "$1, C++: does not build"
+		run "$1, C++" env LD_LIBRARY_PATH="$prefix/lib" "./$2++"
+	else
+		echo "ok $1, C++ # skip $cxx is not installed"
+	fi
+
+	# The whole program, C library included, and the library alone.
+	$cc -static $cflags -o "$2-static" "$2.c" \
+		$(pkg-config --static --libs "$1") ||
+		fail "$1, static: does not build"
+	run "$1, static" "./$2-static"
+	$cc $cflags -o "$2-archive" "$2.c" "$prefix/lib/$lib.a" -pthread ||
+		fail "$1, archive: does not build"
+	readelf -d "$2-archive" | grep -q "$lib" &&
+		fail "$1, archive: needs $lib.so"
+	run "$1, archive" env -u LD_LIBRARY_PATH "./$2-archive"
+
+	readelf -d "$so" | grep -q "SONAME.*\[$lib.so.1\]" ||
+		fail "the soname is not $lib.so.1"
+	[ "$(readlink -f "$so")" = \
+		"$(readlink -f "$prefix")/lib/$lib.so.$version" ] ||
+		fail "$lib.so.1 is not the version that pkg-config tells"
+	echo "ok $1, soname"
+
+	# Defined dynamic symbols, with their versions: name@@NODE.
+	nm -D --defined-only --with-symbol-versions "$so" |
+		awk '$2 != "A" { print $3 }' | sort >symbols
+	[ -n "$4" ] || fail "$1: no functions"
+	for f in $4; do
+		grep -q "^$f@@$3_[0-9.]*$" symbols ||
+			fail "$f is not exported, or has no version"
+	done
+	others=$(sed 's/@@.*//' symbols | grep -vxF "$4" || :)
+	[ -z "$others" ] || fail "$1 also exports:" $others
+	echo "ok $1, symbols"
+}
+
+check skyipc use SKYIPC "$sky_functions"
+check nr nr NR "$nr_functions"
 
 # Every page can be reached at its place.
-for f in $map; do
+for f in $sky_functions $nr_functions; do
 	[ -s "$prefix/share/man/man3/$f.3" ] || fail "no manual page of $f"
 done
 if command -v mandoc >/dev/null; then

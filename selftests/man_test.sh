@@ -1,13 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Every function that libskyipc exports is documented, used in an example, and
-# declared in the header; the manual pages have no warnings, and what they
-# refer to is there. Exits 0, 1, or 77 when mandoc is missing.
+# Every function that libskyipc and libnr export is documented, used in an
+# example, and declared in the header; the manual pages have no warnings, and
+# what they refer to is there. Exits 0, 1, or 77 when mandoc is missing.
 set -eu
 cd "$(dirname "$0")/.."
 
-man=libskyipc/man
 bad=0
 
 not_ok()
@@ -21,25 +20,34 @@ if ! command -v mandoc >/dev/null; then
 	exit 77
 fi
 
-functions=$(sed -n 's/^[[:space:]]*\(skyipc_[a-z_]*\);$/\1/p' \
-	libskyipc/libskyipc.map)
-[ -n "$functions" ] || not_ok 'libskyipc.map: no functions found'
+# library FOLDER HEADER PREFIX
+library()
+{
+	man=$1/man
+	functions=$(sed -n "s/^[[:space:]]*\\($3[a-z_]*\\);\$/\\1/p" "$1/$1.map")
+	[ -n "$functions" ] || not_ok "$1.map: no functions found"
 
-for f in $functions; do
-	[ -e "$man/$f.3" ] || not_ok "$f has no page"
-	grep -qw "$f" examples/*.c examples/*.h || not_ok "$f is in no example"
-	grep -q "[ *]$f(" libskyipc/include/skyipc.h ||
-		not_ok "$f is not in the header"
-	# the page that it leads to must list it and show how it is called
-	[ ! -e "$man/$f.3" ] ||
-		sed -n '/^\.Sh NAME/,/^\.Nd/p' "$man/$f.3" | grep -qw "$f" ||
-		not_ok "$f.3 does not name $f"
-	[ ! -e "$man/$f.3" ] || grep -Eq "^\.F[no] \"?$f( |\$)" "$man/$f.3" ||
-		not_ok "$f.3 does not have the synopsis of $f"
-done
-echo "ok $(echo "$functions" | wc -w) functions documented and used"
+	for f in $functions; do
+		[ -e "$man/$f.3" ] || not_ok "$f has no page"
+		grep -qw "$f" examples/*.c examples/*.h ||
+			not_ok "$f is in no example"
+		grep -q "[ *]$f(" "$1/include/$2" ||
+			not_ok "$f is not in the header"
+		# the page that it leads to must list it and show how it is called
+		[ ! -e "$man/$f.3" ] ||
+			sed -n '/^\.Sh NAME/,/^\.Nd/p' "$man/$f.3" |
+			grep -qw "$f" || not_ok "$f.3 does not name $f"
+		[ ! -e "$man/$f.3" ] ||
+			grep -Eq "^\.F[no] \"?$f( |\$)" "$man/$f.3" ||
+			not_ok "$f.3 does not have the synopsis of $f"
+	done
+	echo "ok $(echo "$functions" | wc -w) functions of $1 documented and used"
+}
 
-for page in "$man"/*.[0-9]; do
+library libskyipc skyipc.h skyipc_
+library libnr nr.h nr_
+
+for page in libskyipc/man/*.[0-9] libnr/man/*.[0-9]; do
 	# one that is an alias is read through the link
 	[ -e "$page" ] || not_ok "$page leads nowhere"
 	out=$(mandoc -T lint -W warning "$page" 2>&1) || not_ok "$page: $out"
@@ -54,9 +62,11 @@ for page in "$man"/*.[0-9]; do
 done
 
 # references among our own pages
-sed -n 's/^\.Xr \(sky[a-z_]*\) \([0-9]\).*/\1.\2/p' "$man"/*.[0-9] | sort -u |
+sed -n 's/^\.Xr \(sky[a-z_]*\|nr[a-z_]*\) \([0-9]\).*/\1.\2/p' \
+	libskyipc/man/*.[0-9] libnr/man/*.[0-9] | sort -u |
 	while read -r ref; do
-		[ -e "$man/$ref" ] || echo "$ref"
+		[ -e "libskyipc/man/$ref" ] || [ -e "libnr/man/$ref" ] ||
+			echo "$ref"
 	done >"${TMPDIR:-/tmp}/man_test.$$"
 while read -r ref; do
 	not_ok "a page refers to $ref, which is not there"
@@ -76,8 +86,8 @@ options()
 	done
 }
 
-options "$man/skyctl.1" tools/ctl_*.c
-options "$man/skybench.1" bench/options.c
+options libskyipc/man/skyctl.1 tools/ctl_*.c
+options libskyipc/man/skybench.1 bench/options.c
 
 [ $bad = 0 ] && echo 'ok manual pages'
 exit $bad

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * context.h - a thread's part in a replica
+ *
+ * A ring of slots, one cache line each if operations are short: the thread
+ * writes the operation there, the combiner of its replica reads it and writes
+ * the result over it. A slot's state says whose turn it is. The line goes to
+ * the combiner and back, and that is all that moves between the two.
+ */
+#ifndef NR_CONTEXT_H
+#define NR_CONTEXT_H
+
+#include "replica.h"
+
+enum slot_state {
+	SLOT_FREE = 0,
+	SLOT_PENDING, /* the combiner's */
+	SLOT_DONE,    /* the thread's again, with the result */
+	SLOT_REAPED,  /* as free, but behind others that are not */
+};
+
+#define SLOT_HEAD 8u
+#define SLOT_WANTED 0x80000000u /* in len: the result is wanted */
+
+struct slot {
+	_Atomic uint32_t state;
+	uint32_t len;
+	/* The operation, or the address of a copy; then the result. */
+	_Alignas(8) unsigned char data[];
+};
+
+/* What only the thread has to know of a slot. */
+struct ticket {
+	void *result;
+	uint64_t tag;
+};
+
+struct nr_context {
+	/* The thread's. */
+	struct replica *replica;
+	struct log *log;
+	unsigned char *slots;
+	size_t slot_size;
+	struct ticket *tickets;
+	uint32_t mask;
+	uint32_t head; /* next to reap */
+	uint32_t tail; /* next to submit */
+	size_t bytes;
+	struct reader reader; /* on a line of its own */
+	struct {
+		/* The combiner's: next to collect. */
+		apart uint32_t taken;
+	};
+};
+
+static inline struct slot *context_slot(const struct nr_context *c, uint32_t i)
+{
+	return (void *)(c->slots + (i & c->mask) * c->slot_size);
+}
+
+/* The structure a reader is embedded in. */
+static inline struct nr_context *context_of(struct reader *r)
+{
+	return (void *)((char *)r - offsetof(struct nr_context, reader));
+}
+
+/*
+ * The address of what is to be written into log or slot as @op: itself, or, if
+ * it is long, a copy of it on the heap. NULL: -ENOMEM.
+ */
+const void *context_copy(struct nr_context *c, const void *op, size_t len);
+
+/* Put @op into the next slot; @op is what context_copy() gave. -EAGAIN. */
+int context_submit(struct nr_context *c, const void *op, uint32_t len,
+		   void *result, uint64_t tag);
+
+/* Do as nr_poll() does, without combining. */
+unsigned context_reap(struct nr_context *c, uint64_t *tags, unsigned n);
+
+/*
+ * Combiner: collect what is there, put it into the log, apply it, answer. @own,
+ * if not NULL, is one of the combiner's own, which has nothing older in slots,
+ * and goes first.
+ */
+void combine(struct replica *r, const struct item *own);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replica.h - one replica, and who takes part on it
+ *
+ * Whoever owns the gate of a replica's lock is its combiner: only he changes
+ * the structure, ltail and the list of contexts. (An owner may be a thread of
+ * another replica that helps, or one that adds or removes something.)
+ */
+#ifndef NR_REPLICA_H
+#define NR_REPLICA_H
+
+#include "log.h"
+#include "mem.h"
+#include "nr.h"
+#include "rlock.h"
+#include "topology.h"
+
+/* An update that a combiner has collected. */
+struct item {
+	const void *op; /* as log_write() wants it */
+	uint32_t len;
+	void *result;	   /* NULL: not wanted */
+	struct slot *slot; /* to be answered; NULL: the combiner's own */
+};
+
+/* Those that a combiner has put into the log, at once. */
+struct batch {
+	uint64_t first; /* index of the first one's entry */
+	uint32_t n;
+	struct item *items;
+};
+
+struct replica {
+	/* Read by its threads, changed by nobody. */
+	struct nr *nr;
+	struct log *log;
+	void *object;
+	void (*update)(void *object, const void *op, size_t len, void *result);
+	void (*read)(const void *object, const void *op, size_t len,
+		     void *result);
+	uint32_t id;
+	uint32_t place;
+	int node; /* of its memory; -1: none in particular */
+	size_t object_bytes;
+	struct {
+		/* Written by the combiner; read by readers and collectors. */
+		apart _Atomic uint64_t ltail;
+	};
+	struct rlock lock;
+	struct {
+		/* The combiner's own. */
+		apart struct nr_context **contexts;
+		uint32_t ncontexts;
+		uint32_t contexts_cap;
+		uint32_t turn; /* who is asked first */
+		struct item *items;
+		struct nr_replica_stats stats;
+	};
+	/* Under nr->collecting. */
+	struct replica *next;
+};
+
+struct nr {
+	struct nr_ops ops;
+	struct nr_attr attr; /* its defaults filled in */
+	struct nr_topology *topology;
+	struct gate admin; /* who comes and goes; outside all others */
+	uint32_t nreplicas;
+	uint32_t next_id;
+	struct log log;
+	struct {
+		/*
+		 * Taken to look at the list of replicas or change it, never for
+		 * long: its owner waits for nothing. Inside gates. Who has
+		 * seen a replica there may use it once he has got its gate,
+		 * before this is given back: it is not freed without its gate.
+		 */
+		apart struct gate collecting;
+		struct replica *replicas; /* ascending numbers */
+	};
+};
+
+/* Memory for a replica on @place; NULL: there is none. */
+struct replica *replica_alloc(struct nr *nr, uint32_t place);
+void replica_free(struct replica *r);
+
+/* Its structure: made by init, 0 or -errno. */
+int replica_init(struct replica *r);
+
+/* ... or as a clone of @from's, by @from's combiner: 0 or -errno. */
+int replica_clone(struct replica *r, const struct replica *from);
+
+/* End the structure, free everything. */
+void replica_destroy(struct replica *r);
+
+/*
+ * Combiner: apply the log up to @upto. Results of the entries in @own (may be
+ * NULL) are put where its items say. Waits for entries of others that are not
+ * alive yet.
+ */
+void replica_apply(struct replica *r, uint64_t upto, const struct batch *own);
+
+/* Combiner: everything that has been done. Waits for nobody but readers. */
+void replica_catch_up(struct replica *r);
+
+/*
+ * Combiner of @r: there is no room in the log. Apply what can be applied, find
+ * the new head; then, if somebody lags behind and nobody works for him, bring
+ * him forward.
+ */
+void replica_make_room(struct replica *r);
+
+#endif

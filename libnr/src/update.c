@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* update.c - updates and reads: what a program calls all the time */
+#include <errno.h>
+#include <limits.h>
+
+#include "context.h"
+
+static int slot_done(const struct slot *s)
+{
+	/* Acquire pairs with answer(). */
+	return load_acquire(&s->state) == SLOT_DONE;
+}
+
+static void drop_copy(struct nr_context *c, const void *op, uint32_t len)
+{
+	if (log_long(c->log, len))
+		mem_free((void *)(uintptr_t)op);
+}
+
+/*
+ * Somebody else combines, or has to go first: into a slot, and wait until it is
+ * done, or do it.
+ */
+static int update_queued(struct nr_context *c, const void *op, uint32_t len,
+			 void *result)
+{
+	struct replica *r = c->replica;
+	struct slot *s = context_slot(c, c->tail);
+	int err = context_submit(c, op, len, result, 0);
+
+	if (err) {
+		drop_copy(c, op, len);
+		return err;
+	}
+	while (gate_or(&r->lock.gate, slot_done(s), &c->reader.waits)) {
+		combine(r, NULL);
+		gate_unlock(&r->lock.gate);
+	}
+	if (result)
+		memcpy(result, s->data, r->nr->ops.result_size);
+	if (c->head + 1 == c->tail) {
+		store_relaxed(&s->state, SLOT_FREE);
+		c->head++;
+	} else {
+		store_relaxed(&s->state, SLOT_REAPED);
+	}
+	return 0;
+}
+
+NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
+			void *result)
+{
+	struct replica *r = c->replica;
+	struct item own;
+
+	if (unlikely(len > c->log->op_size)) {
+		if (len > INT_MAX)
+			return -EMSGSIZE;
+		op = context_copy(c, op, len);
+		if (!op)
+			return -ENOMEM;
+	}
+	if ((unlikely(c->head != c->tail) && !mutant(OVERTAKE)) ||
+	    !gate_try(&r->lock.gate))
+		return update_queued(c, op, (uint32_t)len, result);
+	own.op = op;
+	own.len = (uint32_t)len;
+	own.result = result;
+	own.slot = NULL;
+	combine(r, &own);
+	gate_unlock(&r->lock.gate);
+	return 0;
+}
+
+static int caught_up(struct replica *r, uint64_t done)
+{
+	/* Acquire pairs with replica_apply(). */
+	return load_acquire(&r->ltail) >= done;
+}
+
+static __attribute__((noinline)) void catch_up(struct nr_context *c,
+					       uint64_t done)
+{
+	struct replica *r = c->replica;
+
+	while (gate_or(&r->lock.gate, caught_up(r, done), &c->reader.waits)) {
+		replica_catch_up(r);
+		stat_add(r->stats.catch_ups, 1);
+		gate_unlock(&r->lock.gate);
+	}
+}
+
+NR_PUBLIC int nr_read(struct nr_context *c, const void *op, size_t len,
+		      void *result)
+{
+	struct replica *r = c->replica;
+	uint64_t done = log_done(c->log);
+
+	if (unlikely(!r->read))
+		return -ENOSYS;
+	if (unlikely(!caught_up(r, done)) && !mutant(READ_STALE))
+		catch_up(c, done);
+	rlock_read_begin(&c->reader, &r->lock);
+	r->read(r->object, op, len, result);
+	rlock_read_end(&c->reader);
+	stat_add(c->reader.reads, 1);
+	return 0;
+}
+
+NR_PUBLIC void nr_sync(struct nr_context *c)
+{
+	uint64_t done = log_done(c->log);
+
+	if (!caught_up(c->replica, done))
+		catch_up(c, done);
+}
+
+NR_PUBLIC int nr_submit(struct nr_context *c, const void *op, size_t len,
+			void *result, uint64_t tag)
+{
+	int err;
+
+	if (len > INT_MAX)
+		return -EMSGSIZE;
+	op = context_copy(c, op, len);
+	if (!op)
+		return -ENOMEM;
+	err = context_submit(c, op, (uint32_t)len, result, tag);
+	if (err)
+		drop_copy(c, op, (uint32_t)len);
+	return err;
+}
+
+NR_PUBLIC int nr_poll(struct nr_context *c, uint64_t *tags, unsigned n)
+{
+	struct replica *r = c->replica;
+	unsigned got;
+
+	if (c->head == c->tail)
+		return -ENOENT;
+	got = context_reap(c, tags, n);
+	if (got || !n || !gate_try(&r->lock.gate))
+		return (int)got;
+	combine(r, NULL);
+	gate_unlock(&r->lock.gate);
+	return (int)context_reap(c, tags, n);
+}
+
+NR_PUBLIC int nr_wait(struct nr_context *c, uint64_t *tags, unsigned n,
+		      unsigned min)
+{
+	struct replica *r = c->replica;
+	unsigned got = 0;
+
+	if (c->head == c->tail)
+		return -ENOENT;
+	if (n > INT_MAX)
+		n = INT_MAX;
+	if (min > n)
+		min = n;
+	got = context_reap(c, tags, n);
+	while (got < min && c->head != c->tail) {
+		const struct slot *s = context_slot(c, c->head);
+
+		if (gate_or(&r->lock.gate, slot_done(s), &c->reader.waits)) {
+			combine(r, NULL);
+			gate_unlock(&r->lock.gate);
+		}
+		got += context_reap(c, tags ? tags + got : NULL, n - got);
+	}
+	return (int)got;
+}
