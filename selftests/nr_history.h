@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nr_history.h - what was called and returned when, and was it linearizable?
+ *
+ * Two checkers. The oracle wants to know where in the log each update was and
+ * which version each read saw, and then needs one look at each event. The other
+ * (Wing and Gong, 1993, with Lowe's memory of what has been tried, 2017) wants
+ * nothing but a sequential model, and histories of at most 64 operations.
+ */
+#ifndef NR_HISTORY_H
+#define NR_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event {
+	uint64_t begin, end; /* times; end of one is never begin of another */
+	int is_read;
+	/* update: its index; read: how many updates it saw */
+	uint64_t at;
+	/* for the model */
+	uint64_t op[3];
+	uint64_t result;
+};
+
+/* NULL; or what is wrong with it. Sorts @events. */
+const char *history_check_indices(struct event *events, size_t n);
+
+/*
+ * A sequential model: apply @op to @state (@size bytes, zero at first) and say
+ * whether it can have returned @result.
+ */
+struct history_model {
+	size_t size;
+	int (*apply)(void *state, const uint64_t *op, uint64_t result);
+};
+
+#define HISTORY_MAX 64u
+#define HISTORY_STATE_MAX 128u
+
+const char *history_check(const struct history_model *model,
+			  const struct event *events, size_t n);
+
+#endif

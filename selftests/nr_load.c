@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+#include "nr_load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nr_sched.h"
+
+/* ---- the structure ------------------------------------------------------ */
+
+static int object_init(void *object, void *arg)
+{
+	struct load_object *o = object;
+
+	(void)arg;
+	o->heap = nr_test_no_memory() ? NULL : malloc(16);
+	return o->heap ? 0 : -ENOMEM;
+}
+
+static void object_fini(void *object, void *arg)
+{
+	struct load_object *o = object;
+
+	(void)arg;
+	free(o->heap);
+}
+
+static void enter(struct load_object *o)
+{
+	if (o->busy++)
+		sched_fail("two are inside");
+	nr_test_point();
+}
+
+static int is_padded(const struct load_op *op)
+{
+	for (size_t i = 0; i < sizeof(op->pad); i++)
+		if (op->pad[i] != (unsigned char)op->id)
+			return 0;
+	return 1;
+}
+
+static void object_update(void *object, const void *bytes, size_t len,
+			  void *result)
+{
+	struct load_object *o = object;
+	const struct load_op *op = bytes;
+	struct load_result *r = result;
+	uint64_t *cell;
+
+	if (len != sizeof(*op) && len != offsetof(struct load_op, pad))
+		sched_fail("an operation of %zu bytes", len);
+	if (len == sizeof(*op) && !is_padded(op))
+		sched_fail("an operation has been overwritten");
+	enter(o);
+	cell = &o->cells[op->cell % LOAD_CELLS];
+	if (r)
+		r->value = *cell;
+	*cell = op->kind == LOAD_SET ? op->value : *cell + op->value;
+	nr_test_point();
+	if (r)
+		r->at = o->version;
+	o->hash = (o->hash ^ op->id) * UINT64_C(0x100000001b3) + op->value;
+	o->version++;
+	nr_test_point();
+	o->busy--;
+}
+
+static void object_read(const void *object, const void *bytes, size_t len,
+			void *result)
+{
+	const struct load_object *o = object;
+	const struct load_op *op = bytes;
+	struct load_result *r = result;
+
+	(void)len;
+	if (o->busy)
+		sched_fail("a read beside an update");
+	r->at = o->version;
+	nr_test_point();
+	r->value = o->cells[op->cell % LOAD_CELLS];
+	nr_test_point();
+	if (o->busy || o->version != r->at)
+		sched_fail("an update beside a read");
+}
+
+static int object_clone(void *object, const void *from, void *arg)
+{
+	const struct load_object *f = from;
+	struct load_object *o = object;
+	int err = object_init(o, arg);
+
+	if (err)
+		return err;
+	if (f->busy)
+		sched_fail("cloned in an update");
+	o->version = f->version;
+	nr_test_point();
+	o->hash = f->hash;
+	memcpy(o->cells, f->cells, sizeof(o->cells));
+	nr_test_point();
+	if (o->version != f->version)
+		sched_fail("an update while it is cloned");
+	return 0;
+}
+
+static void object_batch_begin(void *object, size_t n)
+{
+	(void)object;
+	if (!n)
+		sched_fail("an empty batch");
+}
+
+const struct nr_ops load_ops = {
+	.size = sizeof(load_ops),
+	.object_size = sizeof(struct load_object),
+	.result_size = sizeof(struct load_result),
+	.init = object_init,
+	.fini = object_fini,
+	.update = object_update,
+	.read = object_read,
+	.clone = object_clone,
+	.batch_begin = object_batch_begin,
+	.batch_end = object_batch_begin,
+};
+
+/* The same, for a history: op is what it does + 2 for a read, cell, value. */
+#define MODEL_READ 2
+
+static int model_apply(void *state, const uint64_t *op, uint64_t result)
+{
+	uint64_t *cell = (uint64_t *)state + op[1], was = *cell;
+
+	if (op[0] == LOAD_SET)
+		*cell = op[2];
+	else if (op[0] == LOAD_ADD)
+		*cell += op[2];
+	return was == result;
+}
+
+const struct history_model load_model = {
+	.size = LOAD_CELLS * sizeof(uint64_t),
+	.apply = model_apply,
+};
+
+struct equal {
+	uint64_t updates;
+	uint64_t hash;
+	int first;
+	char wrong[128];
+};
+
+static int inspect(uint32_t replica, const void *object, void *arg)
+{
+	const struct load_object *o = object;
+	struct equal *e = arg;
+
+	if (e->first)
+		e->hash = o->hash;
+	e->first = 0;
+	if (o->version == e->updates && o->hash == e->hash)
+		return 0;
+	snprintf(e->wrong, sizeof(e->wrong),
+		 "replica %u has applied %llu of %llu updates%s", replica,
+		 (unsigned long long)o->version, (unsigned long long)e->updates,
+		 o->hash == e->hash ? "" : ", and differs");
+	return 1;
+}
+
+const char *load_equal(struct nr *nr, uint64_t updates)
+{
+	static struct equal e;
+
+	e = (struct equal){ .updates = updates, .first = 1 };
+	return nr_inspect(nr, inspect, &e) ? e.wrong : NULL;
+}
+
+/* ---- a thread ----------------------------------------------------------- */
+
+static uint32_t below(struct load_thread *t, uint32_t n)
+{
+	return (uint32_t)(sched_random(&t->random) % n);
+}
+
+static size_t make_op(struct load_thread *t, struct load_op *op)
+{
+	op->kind = below(t, 2);
+	op->cell = below(t, LOAD_CELLS);
+	op->id = t->updates * LOAD_THREADS + t->number + 1;
+	op->value = op->id;
+	if (below(t, 100) >= t->load->attr.longs)
+		return offsetof(struct load_op, pad);
+	memset(op->pad, (int)(unsigned char)op->id, sizeof(op->pad));
+	return sizeof(*op);
+}
+
+static void record(struct load_thread *t, uint64_t begin, uint64_t end,
+		   int is_read, const struct load_op *op,
+		   const struct load_result *r)
+{
+	struct event *e;
+
+	if (!t->load->attr.keep)
+		return;
+	if (t->nevents == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 64;
+		t->events = realloc(t->events, t->cap * sizeof(*t->events));
+		if (!t->events)
+			abort();
+	}
+	e = &t->events[t->nevents++];
+	*e = (struct event){ .begin = begin,
+			     .end = end,
+			     .is_read = is_read,
+			     .at = r->at,
+			     .op = { is_read ? MODEL_READ : op->kind, op->cell,
+				     op->value },
+			     .result = r->value };
+}
+
+static void must(struct load_thread *t, const char *what, int err)
+{
+	if (err)
+		t->load->fail("%s: %s", what, strerror(-err));
+}
+
+static void update(struct load_thread *t)
+{
+	struct load *l = t->load;
+	struct load_result r = { UINT64_MAX, 0 };
+	struct load_op op;
+	size_t len = make_op(t, &op);
+	uint64_t begin = l->now(), end;
+
+	must(t, "update", nr_update(t->context, &op, len, &r));
+	t->updates++;
+	end = l->now();
+	if (end - begin > t->worst)
+		t->worst = end - begin;
+	record(t, begin, end, 0, &op, &r);
+}
+
+static void read_cell(struct load_thread *t)
+{
+	struct load *l = t->load;
+	struct load_result r = { UINT64_MAX, 0 };
+	struct load_op op = { .cell = below(t, LOAD_CELLS) };
+	uint64_t begin = l->now();
+
+	must(t, "read", nr_read(t->context, &op, sizeof(op), &r));
+	t->reads++;
+	record(t, begin, l->now(), 1, &op, &r);
+}
+
+/*
+ * Submit some, up to a full ring, with a synchronous one among them, which must
+ * not overtake them; reap them, one at a time or all. They end when they are
+ * reaped.
+ */
+static void submit(struct load_thread *t)
+{
+	struct load_result r[3];
+	struct load_op op[3];
+	uint64_t begin[3], tags[3];
+	unsigned n = 1 + below(t, 3), reaped = 0;
+	uint64_t first = t->updates, last = 0;
+	int got;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t len = make_op(t, &op[i]);
+
+		r[i].at = UINT64_MAX;
+		begin[i] = t->load->now();
+		must(t, "submit",
+		     nr_submit(t->context, &op[i], len, &r[i], first + i));
+		t->updates++;
+	}
+	if (below(t, 2)) {
+		uint32_t was = t->nevents;
+
+		update(t);
+		if (t->load->attr.keep)
+			last = t->events[was].at;
+	}
+	while (reaped < n) {
+		got = below(t, 2)
+			      ? nr_poll(t->context, tags + reaped, n - reaped)
+			      : nr_wait(t->context, tags + reaped, n - reaped,
+					1 + below(t, n));
+		if (got < 0)
+			must(t, "poll", got);
+		reaped += (unsigned)got;
+		if (!got)
+			nr_test_idle();
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (tags[i] != first + i)
+			t->load->fail("reaped out of order");
+		if (i && r[i].at <= r[i - 1].at)
+			t->load->fail("done out of order");
+		if (last && r[i].at >= last)
+			t->load->fail("overtaken by a later update");
+		record(t, begin[i], t->load->now(), 0, &op[i], &r[i]);
+	}
+	if (nr_poll(t->context, tags, 1) != -ENOENT)
+		t->load->fail("something is outstanding");
+}
+
+static void step(struct load_thread *t)
+{
+	const struct load_attr *a = &t->load->attr;
+	uint32_t what = below(t, 100);
+
+	if (what < a->reads)
+		read_cell(t);
+	else if (what < a->reads + a->syncs)
+		nr_sync(t->context);
+	else if (what < a->reads + a->syncs + a->submits)
+		submit(t);
+	else
+		update(t);
+}
+
+static void join(struct load_thread *t, uint32_t replica)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+
+	attr.replica = replica;
+	attr.depth = 4u << below(t, 2);
+	must(t, "register", nr_register(t->load->nr, &attr, &t->context));
+	if (replica && nr_context_replica(t->context) != replica)
+		t->load->fail("registered elsewhere");
+}
+
+static void leave(struct load_thread *t)
+{
+	nr_leave(t->context);
+	t->context = NULL;
+}
+
+/* Replicas come and go; one in use cannot go. */
+static void add_and_remove(struct load_thread *t)
+{
+	struct nr *nr = t->load->nr;
+
+	for (uint32_t i = 0; i < t->load->attr.adds; i++) {
+		int id = nr_replica_add(nr, -1);
+
+		if (id <= 0) {
+			must(t, "add", id);
+			return;
+		}
+		join(t, (uint32_t)id);
+		read_cell(t);
+		for (uint32_t k = 0; k < 2; k++)
+			step(t);
+		if (nr_replica_remove(nr, (uint32_t)id) != -EBUSY) {
+			t->load->fail("a replica in use was removed");
+			return;
+		}
+		read_cell(t);
+		leave(t);
+		must(t, "remove", nr_replica_remove(nr, (uint32_t)id));
+	}
+}
+
+void load_thread(void *thread)
+{
+	struct load_thread *t = thread;
+	const struct load_attr *a = &t->load->attr;
+	uint32_t n = a->spread ? a->spread : a->replicas;
+
+	if (a->adds && !t->number) {
+		add_and_remove(t);
+		return;
+	}
+	if (a->joins && !t->number) {
+		for (uint32_t i = 0; i < a->joins; i++) {
+			join(t, 1 + i % n);
+			step(t);
+			leave(t);
+		}
+		return;
+	}
+	if (t->number >= a->threads - a->idlers) {
+		/* on those replicas that the others do not use, if any */
+		join(t, a->replicas - t->number % (a->replicas - n + 1));
+		return;
+	}
+	join(t, 1 + t->number % n);
+	for (uint32_t i = 0; i < a->steps; i++)
+		step(t);
+	leave(t);
+}
+
+/* ------------------------------------------------------------------------- */
+
+void load_begin(struct load *l, const struct load_attr *attr, uint64_t seed)
+{
+	struct nr_attr a = NR_ATTR_INIT;
+	int err;
+
+	l->attr = *attr;
+	a.topology = attr->topology ? attr->topology : "2x1";
+	a.log_size = attr->log_size;
+	a.batch = attr->batch;
+	a.replicas = attr->replicas;
+	err = nr_create(&load_ops, &a, &l->nr);
+	if (err) {
+		fprintf(stderr, "# nr_create: %s\n", strerror(-err));
+		abort();
+	}
+	memset(l->threads, 0, sizeof(l->threads));
+	for (uint32_t i = 0; i < attr->threads; i++) {
+		l->threads[i].load = l;
+		l->threads[i].number = i;
+		l->threads[i].random = seed * LOAD_THREADS + i;
+	}
+}
+
+const char *load_end(struct load *l)
+{
+	struct event *all;
+	uint64_t updates = 0;
+	size_t n = 0, at = 0;
+	const char *bad;
+
+	for (uint32_t i = 0; i < l->attr.threads; i++) {
+		updates += l->threads[i].updates;
+		n += l->threads[i].nevents;
+		if (l->threads[i].context)
+			leave(&l->threads[i]);
+	}
+	bad = load_equal(l->nr, updates);
+	all = malloc((n + 1) * sizeof(*all));
+	if (!all)
+		abort();
+	for (uint32_t i = 0; i < l->attr.threads; i++) {
+		struct load_thread *t = &l->threads[i];
+
+		if (t->nevents)
+			memcpy(all + at, t->events, t->nevents * sizeof(*all));
+		at += t->nevents;
+		free(t->events);
+	}
+	if (!bad && l->attr.keep)
+		bad = history_check_indices(all, n);
+	if (!bad && l->attr.keep && n <= HISTORY_MAX)
+		bad = history_check(&load_model, all, n);
+	free(all);
+	if (nr_destroy(l->nr) && !bad)
+		bad = "contexts are left";
+	return bad;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nr_mutant_test.c - would the tests find it?
+ *
+ * Each known error is switched on in a child, which runs schedules until one
+ * fails. One that none of them finds is a failure. What killed it, and the
+ * seed, is printed: NR_SEED with the scenario runs it again, and NR_MUTANT
+ * names one to be on in nr_schedule_test.
+ *
+ * Orders that are too weak show in no schedule: those are run by real threads,
+ * and TSan has to complain.
+ */
+#include "testlib.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "nr_mutants.h"
+#include "nr_scenario.h"
+#include "nr_sched.h"
+
+/* The hardest needs some thousand. */
+#define SEEDS 200000u
+
+static char killer[ARRAY_LEN(mutants)][300];
+
+/* ---- schedules ---------------------------------------------------------- */
+
+static void run_schedules(const struct mutant *m, int to)
+{
+	const struct scenario *s = scenario_find(m->scenario);
+	const char *bad;
+
+	nr_test_mutant = m->id;
+	for (uint64_t seed = 1; s && seed <= SEEDS; seed++) {
+		/* What it is doing, should it crash. */
+		dprintf(to, "%s, seed %llu: crash\n", s->name,
+			(unsigned long long)seed);
+		bad = scenario_run(s, seed);
+		if (bad) {
+			dprintf(to, "%s, seed %llu: %s\n", s->name,
+				(unsigned long long)seed, bad);
+			_exit(1);
+		}
+	}
+	_exit(0);
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+static void *thread_main(void *thread)
+{
+	load_thread(thread);
+	return NULL;
+}
+
+static __attribute__((format(printf, 1, 2))) void fail_thread(const char *fmt,
+							      ...)
+{
+	(void)fmt;
+	_exit(1);
+}
+
+static void run_threads(const struct mutant *m, int to)
+{
+	static const struct load_attr attr = {
+		.log_size = 16,
+		.replicas = 2,
+		.threads = 4,
+		.steps = 3000,
+		.reads = 30,
+		.submits = 30,
+	};
+	static struct load l = { .now = time_ns, .fail = fail_thread };
+	pthread_t threads[LOAD_THREADS];
+
+	nr_test_mutant = m->id;
+	dprintf(to, "threads: TSan\n");
+	for (int round = 0; round < 20; round++) {
+		load_begin(&l, &attr, (uint64_t)round);
+		for (uint32_t i = 0; i < attr.threads; i++)
+			if (pthread_create(&threads[i], NULL, thread_main,
+					   &l.threads[i]))
+				abort();
+		for (uint32_t i = 0; i < attr.threads; i++)
+			pthread_join(threads[i], NULL);
+		if (load_end(&l))
+			_exit(1);
+	}
+	exit(0);
+}
+
+/* ------------------------------------------------------------------------- */
+
+/* The last line that the child has said. */
+static void listen_to(int from, char *line, size_t size)
+{
+	char text[4096];
+	size_t n = 0, used = 0;
+	ssize_t got;
+
+	while ((got = read(from, text, sizeof(text))) > 0)
+		for (ssize_t i = 0; i < got; i++) {
+			if (used) {
+				n = 0;
+				used = 0;
+			}
+			if (text[i] == '\n') {
+				line[n] = '\0';
+				used = 1;
+			} else if (n < size - 1) {
+				line[n++] = text[i];
+			}
+		}
+}
+
+static void kill_mutant(void **state)
+{
+	const struct mutant *m = *state;
+	int fds[2], status;
+	pid_t pid;
+
+	if ((m->scenario == NULL) != under_tsan())
+		skip();
+	assert_int_equal(pipe(fds), 0);
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		close(fds[0]);
+		/* What sanitizers say of it is what we want; not to read it. */
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(0);
+		if (m->scenario)
+			run_schedules(m, fds[1]);
+		run_threads(m, fds[1]);
+	}
+	close(fds[1]);
+	listen_to(fds[0], killer[m - mutants], sizeof(killer[0]));
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (m->id == NR_MUTANT_NONE) {
+		/* What all of them are compared with. */
+		*killer[m - mutants] = '\0';
+		assert_int_equal(status, 0);
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		*killer[m - mutants] = '\0';
+		fail_msg("lives: %s", m->what);
+	}
+}
+
+static int print_list(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mutants); i++)
+		if (*killer[i])
+			printf("# killed: %s (%s)\n#     by %s\n",
+			       mutants[i].name, mutants[i].what, killer[i]);
+	return 0;
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_LEN(mutants)];
+
+	/* Each has a test; the first of the enumeration is none. */
+	for (int id = 1; id < NR_MUTANT_LAST; id++) {
+		int known = 0;
+
+		for (size_t i = 0; i < ARRAY_LEN(mutants); i++)
+			known |= (int)mutants[i].id == id;
+		if (!known) {
+			fprintf(stderr, "mutant %d has no test\n", id);
+			return 1;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(mutants); i++)
+		tests[i] = (struct CMUnitTest){
+			.name = mutants[i].name,
+			.test_func = kill_mutant,
+			.initial_state = (void *)(uintptr_t)&mutants[i],
+		};
+	return cmocka_run_group_tests_name("mutants", tests, NULL, print_list);
+}

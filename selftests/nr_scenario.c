@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "nr_scenario.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "nr_sched.h"
+#include "rlock.h"
+
+/* ---- the load ----------------------------------------------------------- */
+
+static uint64_t clock_now;
+
+/* Only one fiber runs: so no two events are at the same time. */
+static uint64_t tick(void)
+{
+	return ++clock_now;
+}
+
+static const char *run_load(const struct load_attr *attr, uint64_t seed)
+{
+	struct sched_fiber fibers[LOAD_THREADS];
+	static struct load l;
+	const char *bad;
+
+	l.now = tick;
+	l.fail = sched_fail;
+	load_begin(&l, attr, seed);
+	for (uint32_t i = 0; i < attr->threads; i++)
+		fibers[i] = (struct sched_fiber){ load_thread, &l.threads[i] };
+	bad = sched_run(seed, fibers, attr->threads);
+	return bad ? bad : load_end(&l);
+}
+
+/* ---- the reader lock alone ---------------------------------------------- */
+
+#define LOCK_FIBERS 4
+#define LOCK_ROUNDS 4
+
+static struct {
+	struct nr_rwlock *lock;
+	struct nr_reader *reader[2];
+	unsigned reading, writing;
+} shared;
+
+static void read_rounds(void *arg)
+{
+	struct nr_reader *r = *(struct nr_reader **)arg;
+
+	struct reader *inner = (struct reader *)r;
+
+	for (int i = 0; i < LOCK_ROUNDS; i++) {
+		inner->since = UINT32_MAX;
+		nr_read_lock(r);
+		/* If it has waited: those that went before it since then. */
+		if (inner->since != UINT32_MAX)
+			sched_check(inner->lock->section - inner->since <=
+				    RLOCK_BYPASS + 1);
+		shared.reading++;
+		sched_check(!shared.writing);
+		nr_test_point();
+		sched_check(!shared.writing);
+		shared.reading--;
+		nr_read_unlock(r);
+	}
+}
+
+static void write_rounds(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 4 * LOCK_ROUNDS; i++) {
+		nr_write_lock(shared.lock);
+		sched_check(!shared.reading && !shared.writing);
+		shared.writing++;
+		nr_test_point();
+		sched_check(!shared.reading);
+		shared.writing--;
+		nr_write_unlock(shared.lock);
+	}
+}
+
+static const char *run_rwlock(uint64_t seed)
+{
+	struct sched_fiber fibers[LOCK_FIBERS];
+	const char *bad;
+
+	memset(&shared, 0, sizeof(shared));
+	if (nr_rwlock_create(&shared.lock))
+		return "no lock";
+	for (unsigned i = 0; i < LOCK_FIBERS; i++) {
+		if (i < 2 && nr_rwlock_join(shared.lock, &shared.reader[i]))
+			return "no reader";
+		fibers[i] = i < 2 ? (struct sched_fiber){ read_rounds,
+							  &shared.reader[i] }
+				  : (struct sched_fiber){ write_rounds, NULL };
+	}
+	bad = sched_run(seed, fibers, LOCK_FIBERS);
+	if (bad)
+		return bad;
+	if (nr_rwlock_destroy(shared.lock) == 0)
+		return "destroyed under its readers";
+	nr_rwlock_leave(shared.reader[0]);
+	nr_rwlock_leave(shared.reader[1]);
+	return nr_rwlock_destroy(shared.lock) ? "not destroyed" : NULL;
+}
+
+/* ------------------------------------------------------------------------- */
+
+#define SMALL .log_size = 4, .keep = 1
+
+const struct scenario scenarios[] = {
+	/* That of bug 1: log of 4, 3 threads, 2 replicas */
+	{ "reads and updates",
+	  { SMALL, .replicas = 2, .threads = 3, .steps = 5, .reads = 50 },
+	  NULL },
+	{ "reads beside combiners",
+	  { .log_size = 32,
+	    .keep = 1,
+	    .replicas = 2,
+	    .threads = 5,
+	    .steps = 4,
+	    .reads = 40,
+	    .submits = 40 },
+	  NULL },
+	{ "updates of one replica",
+	  { SMALL, .replicas = 1, .threads = 4, .steps = 4 },
+	  NULL },
+	{ "updates of two replicas",
+	  { SMALL, .replicas = 2, .threads = 4, .steps = 5 },
+	  NULL },
+	{ "three replicas",
+	  { SMALL, .replicas = 3, .threads = 3, .steps = 6, .reads = 30,
+	    .syncs = 10 },
+	  NULL },
+	{ "long operations",
+	  { SMALL, .replicas = 2, .threads = 3, .steps = 6, .reads = 10,
+	    .longs = 50 },
+	  NULL },
+	{ "asynchronous updates",
+	  { SMALL, .replicas = 2, .threads = 3, .steps = 3, .reads = 20,
+	    .submits = 60, .longs = 10 },
+	  NULL },
+	{ "batches",
+	  { .log_size = 16,
+	    .keep = 1,
+	    .replicas = 2,
+	    .threads = 4,
+	    .steps = 4,
+	    .reads = 20,
+	    .submits = 40 },
+	  NULL },
+	/* Nobody calls on the second replica. */
+	{ "an idle replica",
+	  { SMALL, .replicas = 2, .spread = 1, .threads = 3, .idlers = 1,
+	    .steps = 8, .reads = 20 },
+	  NULL },
+	{ "replicas come and go",
+	  { SMALL, .replicas = 2, .threads = 3, .steps = 12, .reads = 20,
+	    .adds = 2 },
+	  NULL },
+	{ "contexts come and go",
+	  { SMALL, .replicas = 2, .threads = 3, .steps = 6, .reads = 30,
+	    .submits = 20, .joins = 4 },
+	  NULL },
+	{ "reader lock", { 0 }, run_rwlock },
+	{ NULL, { 0 }, NULL },
+};
+
+const struct scenario *scenario_find(const char *name)
+{
+	const struct scenario *s = scenarios;
+
+	while (s->name && strcmp(s->name, name))
+		s++;
+	return s->name ? s : NULL;
+}
+
+const char *scenario_run(const struct scenario *s, uint64_t seed)
+{
+	return s->run ? s->run(seed) : run_load(&s->load, seed);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* nr_scenario.h - what schedules are run of */
+#ifndef NR_SCENARIO_H
+#define NR_SCENARIO_H
+
+#include <stdint.h>
+
+#include "nr_load.h"
+
+struct scenario {
+	const char *name;
+	struct load_attr load;
+	/* if not NULL: instead of the load */
+	const char *(*run)(uint64_t seed);
+};
+
+/* Ends with one that has no name. */
+extern const struct scenario scenarios[];
+
+const struct scenario *scenario_find(const char *name);
+
+/* One schedule; NULL or what went wrong. */
+const char *scenario_run(const struct scenario *s, uint64_t seed);
+
+#endif

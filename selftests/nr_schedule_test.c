@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nr_schedule_test.c - node replication under many schedules
+ *
+ * Logs of four entries, batches of one: so that the log is full all the time.
+ * NR_SCHEDULES says how many schedules each scenario gets; a failing one tells
+ * its seed, and NR_SEED runs that one alone. NR_MUTANT=NAME has an error on.
+ */
+#include "testlib.h"
+
+#include "nr_mutants.h"
+#include "nr_scenario.h"
+
+static uint64_t schedules(void)
+{
+	const char *n = getenv("NR_SCHEDULES");
+
+	return n ? strtoull(n, NULL, 0) : 1000 / slowness;
+}
+
+static void run(void **state)
+{
+	const struct scenario *s = *state;
+	const char *seed = getenv("NR_SEED"), *bad;
+	uint64_t first = seed ? strtoull(seed, NULL, 0) : 1;
+	uint64_t n = seed ? 1 : schedules();
+
+	for (uint64_t i = first; i < first + n; i++) {
+		bad = scenario_run(s, i);
+		if (bad)
+			fail_msg("%s: NR_SEED=%llu: %s", s->name,
+				 (unsigned long long)i, bad);
+	}
+	printf("# %s: %llu schedules\n", s->name, (unsigned long long)n);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[64];
+	const char *name = getenv("NR_MUTANT");
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(mutants); i++)
+		if (name && !strcmp(mutants[i].name, name))
+			nr_test_mutant = mutants[i].id;
+	for (const struct scenario *s = scenarios; s->name; s++)
+		tests[n++] = (struct CMUnitTest){
+			.name = s->name,
+			.test_func = run,
+			.initial_state = (void *)(uintptr_t)s,
+		};
+	return _cmocka_run_group_tests("schedules", tests, n, NULL, NULL);
+}
