@@ -123,14 +123,15 @@ endif
 # Programs that tests start, without cmocka: selftests/helpers/*.c, each with
 # what NAME_more names
 stress_more := selftests/stress_client.c
+helper_libs := $(O)/inside/libnr.a $(O)/inside/libskyipc.a
 
 helper_objs = $(call objs,$(1) $($(notdir $(1:.c=))_more))
 define helper_
-$(O)/$(1:.c=): $(call helper_objs,$(1)) $(O)/inside/libskyipc.a
+$(O)/$(1:.c=): $(call helper_objs,$(1)) $(helper_libs)
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(call helper_objs,$(1)) \
-		$(O)/inside/libskyipc.a
+		$(helper_libs)
 $(call helper_objs,$(1)): extra_cflags += $(selftests_cflags)
 helper_programs += $(O)/$(1:.c=)
 all_objs += $(call helper_objs,$(1))

@@ -56,8 +56,7 @@ static void help(struct replica *r, const struct replica *me)
 	struct mem_policy policy;
 
 	mem_policy_set(&policy, node, r->nr->attr.memory);
-	replica_apply(r, min_u64(log_done(r->log), from + help_max(r->nr)),
-		      NULL);
+	replica_apply(r, min_u64(log_done(r->log), from + help_max(r->nr)));
 	mem_policy_restore(&policy);
 	stat_add(r->stats.helped, 1);
 }

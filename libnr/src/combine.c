@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* combine.c - flat combining: from the contexts into the log, and back */
-#include "context.h"
+#include "apply.h"
 
 /* Take what context @c has pending, as far as there is room in the batch. */
 static void take(struct replica *r, struct nr_context *c, struct batch *b)
@@ -30,7 +30,8 @@ static void take(struct replica *r, struct nr_context *c, struct batch *b)
  * Everybody's in turn, so that when the batch is full those who were left out
  * are the first of the next one. The combiner's own slots are none better.
  */
-static void take_all(struct replica *r, struct batch *b)
+static __attribute__((noinline)) void take_all(struct replica *r,
+					       struct batch *b)
 {
 	uint32_t n = r->ncontexts, i = r->turn;
 
@@ -59,14 +60,14 @@ static int append(struct replica *r, struct batch *b)
 	return full;
 }
 
-static void answer(struct batch *b)
+/* From @first on they have slots. */
+static void answer(struct batch *b, uint32_t first)
 {
-	for (uint32_t i = 0; i < b->n; i++)
+	for (uint32_t i = first; i < b->n && !mutant(ANSWER_EARLY); i++)
 		/* Release pairs with slot_done(): the result, and the
 		 * completed tail that covers the update. */
-		if (b->items[i].slot && !mutant(ANSWER_EARLY))
-			store_release_or_relaxed(&b->items[i].slot->state,
-						 SLOT_DONE, RELAXED_ANSWER);
+		store_release_or_relaxed(&b->items[i].slot->state, SLOT_DONE,
+					 RELAXED_ANSWER);
 }
 
 static unsigned log2_of(uint32_t n)
@@ -81,17 +82,18 @@ void combine(struct replica *r, const struct item *own)
 
 	if (own)
 		b.items[b.n++] = *own;
-	take_all(r, &b);
+	/* If there is nobody else, then there is nothing else. */
+	if (!own || r->ncontexts > 1 || mutant(OVERTAKE))
+		take_all(r, &b);
 	if (!b.n)
 		return;
 	full = append(r, &b);
-	replica_apply(r, b.first + b.n, &b);
+	apply(r, b.first + b.n, &b);
 	if (mutant(TWICE) && full) {
 		append(r, &b);
-		replica_apply(r, b.first + b.n, &b);
+		apply(r, b.first + b.n, &b);
 	}
-	answer(&b);
+	answer(&b, own ? 1 : 0);
 	stat_add(r->stats.updates, b.n);
-	stat_add(r->stats.batches, 1);
 	stat_add(r->stats.batch_sizes[log2_of(b.n)], 1);
 }

@@ -20,8 +20,7 @@ int log_init(struct log *log, uint64_t size, size_t op_size)
 	return log->entries ? 0 : -ENOMEM;
 }
 
-/* The copy of a long operation that entry @e had the last time. */
-static void free_copy(struct log *log, const struct log_entry *e)
+void log_drop_copy(struct log *log, const struct log_entry *e)
 {
 	if (log_long(log, e->len))
 		mem_free((void *)(uintptr_t)log_op(log, e));
@@ -32,26 +31,7 @@ void log_fini(struct log *log)
 	if (!log->entries)
 		return;
 	for (uint64_t i = 0; i < log->size; i++)
-		free_copy(log, log_entry(log, i));
+		log_drop_copy(log, log_entry(log, i));
 	mem_node_free(log->entries, log->bytes);
 	log->entries = NULL;
-}
-
-void log_write(struct log *log, uint64_t i, const void *op, uint32_t len)
-{
-	struct log_entry *e = log_entry(log, i);
-
-	invariant(mutant(ALIVE_FLAG) || !log_alive(log, i));
-	if (mutant(ALIVE_FIRST))
-		store_release(&e->alive, log_parity(log, i));
-	if (unlikely(log_long(log, e->len)))
-		free_copy(log, e);
-	point();
-	e->len = len;
-	if (unlikely(log_long(log, len)))
-		memcpy(e->data, &op, sizeof(op));
-	else
-		memcpy(e->data, op, len);
-	/* Release pairs with log_alive(). */
-	store_release_or_relaxed(&e->alive, log_parity(log, i), RELAXED_ALIVE);
 }

@@ -122,11 +122,32 @@ static inline int log_take(struct log *log, uint64_t n, uint64_t *first)
 	}
 }
 
+/* The copy of a long operation that entry @e had the last time. */
+void log_drop_copy(struct log *log, const struct log_entry *e) cold;
+
 /*
  * Write entry @i, which is ours: @op is the operation, or the address of its
  * copy on the heap if it is long.
  */
-void log_write(struct log *log, uint64_t i, const void *op, uint32_t len);
+static inline void log_write(struct log *log, uint64_t i, const void *op,
+			     uint32_t len)
+{
+	struct log_entry *e = log_entry(log, i);
+
+	invariant(mutant(ALIVE_FLAG) || !log_alive(log, i));
+	if (mutant(ALIVE_FIRST))
+		store_release(&e->alive, log_parity(log, i));
+	if (unlikely(log_long(log, e->len)))
+		log_drop_copy(log, e);
+	point();
+	e->len = len;
+	if (unlikely(log_long(log, len)))
+		memcpy(e->data, &op, sizeof(op));
+	else
+		memcpy(e->data, op, len);
+	/* Release pairs with log_alive(). */
+	store_release_or_relaxed(&e->alive, log_parity(log, i), RELAXED_ALIVE);
+}
 
 /* Every replica has applied what is before @head. */
 static inline void log_collected(struct log *log, uint64_t head)

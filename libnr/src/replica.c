@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "context.h"
+#include "apply.h"
 
 struct replica *replica_alloc(struct nr *nr, uint32_t place)
 {
@@ -18,6 +18,7 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 	r->log = &nr->log;
 	r->update = nr->ops.update;
 	r->read = nr->ops.read;
+	r->hooks = nr->ops.batch_begin || nr->ops.batch_end;
 	r->place = place;
 	r->node = node;
 	r->object_bytes = max_u64(nr->ops.object_size, 1);
@@ -66,7 +67,6 @@ int replica_clone(struct replica *r, const struct replica *from)
 		ltail = load_relaxed(&r->log->tail);
 	/* Who uses it has found it on the list, under nr->collecting. */
 	store_relaxed(&r->ltail, ltail);
-	r->stats.applied = from->stats.applied;
 	return err;
 }
 
@@ -77,72 +77,21 @@ void replica_destroy(struct replica *r)
 	replica_free(r);
 }
 
-/*
- * Entry @i has been taken by a combiner that has nothing to do before it is
- * written; but it may not have the CPU.
- */
-static void wait_alive(const struct log *log, uint64_t i)
+void replica_wait_alive(const struct log *log, uint64_t from, uint64_t upto)
 {
 	struct backoff b = { 0, 0 };
 
-	while (!log_alive(log, i))
-		backoff_only(&b);
+	for (uint64_t i = from; i < upto; i++)
+		while (!log_alive(log, i))
+			backoff_only(&b);
 }
 
-static void apply_one(struct replica *r, uint64_t i, const struct batch *own)
+void replica_apply(struct replica *r, uint64_t upto)
 {
-	const struct log_entry *e = log_entry(r->log, i);
-	void *result = NULL;
-	struct item *item = NULL;
-
-	invariant(log_alive(r->log, i));
-	invariant(i < load_relaxed(&r->log->head) + r->log->size);
-	if (own && i - own->first < own->n) {
-		item = &own->items[i - own->first];
-		result = item->result;
-	}
-	r->update(r->object, log_op(r->log, e), e->len, result);
-	if (mutant(ANSWER_EARLY) && item && item->slot)
-		store_release(&item->slot->state, SLOT_DONE);
-}
-
-/*
- * Readers are kept out until the completed tail has moved: one that saw an
- * update before could return, and a read on another replica that begins later
- * would not see it.
- */
-void replica_apply(struct replica *r, uint64_t upto, const struct batch *own)
-{
-	const struct nr_ops *ops = &r->nr->ops;
-	/* Relaxed: the gate's owner is the only one who writes it. */
-	uint64_t from = load_relaxed(&r->ltail);
-
-	if (from >= upto)
-		return;
-	/* Readers go on until all is there; what is ours is. */
-	for (uint64_t i = from; i < (own ? own->first : upto); i++)
-		wait_alive(r->log, i);
-	rlock_write_begin(&r->lock);
-	if (ops->batch_begin)
-		ops->batch_begin(r->object, upto - from);
-	for (uint64_t i = from; i < upto; i++) {
-		apply_one(r, i, own);
-		if (mutant(UNLOCK_EACH)) {
-			rlock_write_end(&r->lock);
-			rlock_write_begin(&r->lock);
-		}
-	}
-	if (ops->batch_end)
-		ops->batch_end(r->object, upto - from);
-	log_completed(r->log, upto);
-	/* Release pairs with collectors (we have read what may then be
-	 * overwritten) and readers. */
-	store_release(&r->ltail, upto);
-	rlock_write_end(&r->lock);
-	stat_add(r->stats.applied, upto - from);
+	apply(r, upto, NULL);
 }
 
 void replica_catch_up(struct replica *r)
 {
-	replica_apply(r, log_done(r->log), NULL);
+	replica_apply(r, log_done(r->log));
 }

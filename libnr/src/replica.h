@@ -40,7 +40,8 @@ struct replica {
 		     void *result);
 	uint32_t id;
 	uint32_t place;
-	int node; /* of its memory; -1: none in particular */
+	int hooks; /* batch_begin or batch_end */
+	int node;  /* of its memory; -1: none in particular */
 	size_t object_bytes;
 	struct {
 		/* Written by the combiner; read by readers and collectors. */
@@ -94,11 +95,14 @@ int replica_clone(struct replica *r, const struct replica *from);
 void replica_destroy(struct replica *r);
 
 /*
- * Combiner: apply the log up to @upto. Results of the entries in @own (may be
- * NULL) are put where its items say. Waits for entries of others that are not
- * alive yet.
+ * Wait for entries that combiners have taken and have nothing to do before they
+ * have written them; but they may not have the CPU.
  */
-void replica_apply(struct replica *r, uint64_t upto, const struct batch *own);
+void replica_wait_alive(const struct log *log, uint64_t from,
+			uint64_t upto) cold;
+
+/* Combiner: apply the log up to @upto; see apply.h. */
+void replica_apply(struct replica *r, uint64_t upto);
 
 /* Combiner: everything that has been done. Waits for nobody but readers. */
 void replica_catch_up(struct replica *r);
@@ -108,6 +112,6 @@ void replica_catch_up(struct replica *r);
  * the new head; then, if somebody lags behind and nobody works for him, bring
  * him forward.
  */
-void replica_make_room(struct replica *r);
+void replica_make_room(struct replica *r) cold;
 
 #endif

@@ -78,31 +78,22 @@ static void let_in(struct reader *r, struct rlock *l)
 		gate_news(&l->gate);
 }
 
-void rlock_write_begin(struct rlock *l)
+void rlock_write_wait(struct rlock *l, struct reader *r, uint32_t section)
 {
-	uint32_t section = load_relaxed(&l->section) + 1;
+	struct backoff b = { 0, 0 };
+	uint32_t state;
 
-	invariant(!load_relaxed(&l->writer));
-	store_relaxed(&l->section, section);
-	/* This and the loads below: Dekker with rlock_read_begin(). The loads
-	 * also acquire what rlock_read_end() has released. */
-	xchg_seq_cst(&l->writer, 1);
-	for (uint32_t i = 0; i < l->n; i++) {
-		struct reader *r = l->readers[i];
-		struct backoff b = { 0, 0 };
-		uint32_t state;
-
-		while ((state = load_seq_cst(&r->state)) != READER_AWAY) {
-			if (state == READER_WAITING) {
-				if (!overdue(r, section))
-					break;
-				let_in(r, l);
-				continue;
-			}
-			if (mutant(WRITER_BLIND))
+	/* As in rlock_write_begin(). */
+	while ((state = load_seq_cst(&r->state)) != READER_AWAY) {
+		if (state == READER_WAITING) {
+			if (!overdue(r, section))
 				break;
-			backoff_only(&b);
+			let_in(r, l);
+			continue;
 		}
+		if (mutant(WRITER_BLIND))
+			break;
+		backoff_only(&b);
 	}
 }
 

@@ -62,7 +62,7 @@ struct rlock {
 };
 
 /* Slow half of reading: a writer is there, or wants to be. */
-void rlock_read_wait(struct reader *r, struct rlock *l);
+void rlock_read_wait(struct reader *r, struct rlock *l) cold;
 
 static inline void rlock_read_begin(struct reader *r, struct rlock *l)
 {
@@ -80,8 +80,24 @@ static inline void rlock_read_end(struct reader *r)
 	store_release_or_relaxed(&r->state, READER_AWAY, RELAXED_READER);
 }
 
+/* Slow half of writing: this reader is there, or wants to be. */
+void rlock_write_wait(struct rlock *l, struct reader *r, uint32_t section) cold;
+
 /* The gate's owner: keep readers out, and wait for those that are in. */
-void rlock_write_begin(struct rlock *l);
+static inline void rlock_write_begin(struct rlock *l)
+{
+	uint32_t section = load_relaxed(&l->section) + 1;
+	struct reader **at = l->readers, **end = at + l->n;
+
+	invariant(!load_relaxed(&l->writer));
+	store_relaxed(&l->section, section);
+	/* This and the loads: Dekker with rlock_read_begin(). The loads also
+	 * acquire what rlock_read_end() has released. */
+	xchg_seq_cst(&l->writer, 1);
+	for (; at < end; at++)
+		if (unlikely(load_seq_cst(&(*at)->state)))
+			rlock_write_wait(l, *at, section);
+}
 
 static inline void rlock_write_end(struct rlock *l)
 {

@@ -15,12 +15,13 @@ static void replica_stats(struct replica *r, struct nr_replica_stats *to)
 	s.place = r->place;
 	s.contexts = r->ncontexts;
 	s.lag = tail > ltail ? tail - ltail : 0;
-	s.applied = stat_read(r->stats.applied);
+	s.applied = ltail;
 	s.updates = stat_read(r->stats.updates);
 	s.reads = stat_read(r->stats.reads);
-	s.batches = stat_read(r->stats.batches);
-	for (unsigned i = 0; i < NR_BATCHES; i++)
+	for (unsigned i = 0; i < NR_BATCHES; i++) {
 		s.batch_sizes[i] = stat_read(r->stats.batch_sizes[i]);
+		s.batches += s.batch_sizes[i];
+	}
 	s.catch_ups = stat_read(r->stats.catch_ups);
 	s.helped = stat_read(r->stats.helped);
 	s.collects = stat_read(r->stats.collects);

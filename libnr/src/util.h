@@ -10,6 +10,9 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* A function that the path of an uncontended operation goes past. */
+#define cold __attribute__((cold))
+
 /* Exported from the shared library (see libnr.map, too). */
 #define NR_PUBLIC __attribute__((visibility("default")))
 
