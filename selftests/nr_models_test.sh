@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Models of node replication, searched by spin through all their states; and
+# mutants of them, of which each must be found to be wrong. What is searched by
+# itself takes some seconds; NR_MODELS=long searches larger models, too (the
+# last ones some minutes, and some GiB of memory).
+set -u
+cd "$(dirname "$0")/models" || exit 1
+model=$PWD/nr.pml
+cc=${CC:-gcc}
+
+for tool in spin "${cc%% *}"; do
+	if ! command -v "$tool" >/dev/null; then
+		echo "1..0 # skip $tool is not installed (scripts/deps install check)"
+		exit 77
+	fi
+done
+
+tmp=$(mktemp -d /tmp/skyspin.XXXXXX)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' INT TERM HUP
+cd "$tmp" || exit 1
+number=0 failed=0
+
+# search DEFINES...: sets verdict to holds, wrong, or what went wrong with it;
+# and found to what it found, or how much it has seen
+search() {
+	local out
+	verdict=unknown found=
+	if ! out=$(spin -a "$@" "$model" 2>&1 && $cc -O2 -w -DSAFETY \
+		-o pan pan.c 2>&1); then
+		found=$out
+		return
+	fi
+	out=$(./pan -m100000 -n 2>&1)
+	rm -f ./*.trail
+	found=$(echo "$out" | sed -n 's/^pan:1: \(.*\) (at depth.*/\1/p')
+	if [ -n "$found" ] && ! echo "$found" | grep -q 'max search depth'; then
+		verdict=wrong
+	elif echo "$out" | grep -q 'errors: 0' &&
+		! echo "$out" | grep -Eq 'max search depth|out of memory'; then
+		verdict=holds
+		found=$(echo "$out" | awk '/states, stored/ { print $1 }')
+	else
+		found=$out
+	fi
+}
+
+# expect VERDICT NAME DEFINES...
+expect() {
+	local want=$1 name=$2
+	shift 2
+	number=$((number + 1))
+	search "$@"
+	if [ "$verdict" = "$want" ]; then
+		[ "$want" = holds ] || name="killed: $name"
+		echo "ok $number - $name ($found${want/#holds/ states})" |
+			sed 's/wrong)$/)/'
+	else
+		echo "not ok $number - $name: $verdict: $found"
+		failed=1
+	fi
+}
+
+expect holds 'log, collection and helping' -DREADERS=0
+expect holds 'log of 4' -DREADERS=0 -DLOG=4 -DFIRST=5 -DSECOND=1
+expect holds 'reads' -DFIRST=2 -DSECOND=1
+for m in NO_APPLY NO_HELP HEAD_FIRST SPACE_RELOAD ALIVE_FLAG ALIVE_FIRST \
+	CTAIL_BACK; do
+	expect wrong $m -DREADERS=0 -D$m
+done
+for m in UNLOCK_EACH READ_STALE; do
+	expect wrong $m -DFIRST=2 -DSECOND=1 -D$m
+done
+if [ "${NR_MODELS:-}" = long ]; then
+	expect holds 'reads and helping'
+	expect holds 'reads, log of 4' -DLOG=4 -DFIRST=4 -DSECOND=1
+fi
+echo "1..$number"
+exit $failed
