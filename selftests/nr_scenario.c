@@ -104,6 +104,70 @@ static const char *run_rwlock(uint64_t seed)
 	return nr_rwlock_destroy(shared.lock) ? "not destroyed" : NULL;
 }
 
+/* ---- reads while the combiner lock is held ------------------------------ */
+
+static struct nr *inspected;
+static struct nr_context *looking;
+static int has_read;
+
+static void read_once(void *arg)
+{
+	struct load_op op = { .cell = 0 };
+	struct load_result r = { 0, 0 };
+
+	(void)arg;
+	sched_check(nr_read(looking, &op, sizeof(op), &r) == 0 && r.at == 2);
+	has_read = 1;
+}
+
+/* Whoever wants to read this replica must be able to, though we have its
+ * lock.*/
+static int wait_for_read(uint32_t replica, const void *object, void *arg)
+{
+	(void)object;
+	(void)arg;
+	while (replica == 1 && !has_read)
+		nr_test_idle();
+	return 0;
+}
+
+static void inspect(void *arg)
+{
+	(void)arg;
+	nr_inspect(inspected, wait_for_read, NULL);
+}
+
+static const char *run_inspect(uint64_t seed)
+{
+	static const struct sched_fiber fibers[] = { { read_once, NULL },
+						     { inspect, NULL } };
+	struct nr_context_attr cattr = NR_CONTEXT_ATTR_INIT;
+	struct nr_attr attr = NR_ATTR_INIT;
+	struct load_op op = { .id = 1 };
+	struct nr_context *other;
+	const char *bad;
+
+	attr.topology = "2x1";
+	cattr.replica = 1;
+	if (nr_create(&load_ops, &attr, &inspected) ||
+	    nr_register(inspected, &cattr, &looking))
+		return "not made";
+	cattr.replica = 2;
+	if (nr_register(inspected, &cattr, &other))
+		return "not registered";
+	/* The first replica lags behind. */
+	for (int i = 0; i < 2; i++)
+		if (nr_update(other, &op, offsetof(struct load_op, pad), NULL))
+			return "not updated";
+	has_read = 0;
+	bad = sched_run(seed, fibers, 2);
+	if (bad)
+		return bad;
+	nr_leave(looking);
+	nr_leave(other);
+	return nr_destroy(inspected) ? "contexts are left" : NULL;
+}
+
 /* ------------------------------------------------------------------------- */
 
 #define SMALL .log_size = 4, .keep = 1
@@ -163,6 +227,7 @@ const struct scenario scenarios[] = {
 	    .submits = 20, .joins = 4 },
 	  NULL },
 	{ "reader lock", { 0 }, run_rwlock },
+	{ "reads while a replica is inspected", { 0 }, run_inspect },
 	{ NULL, { 0 }, NULL },
 };
 

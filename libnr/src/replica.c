@@ -88,7 +88,15 @@ void replica_wait_alive(const struct log *log, uint64_t from, uint64_t upto)
 
 void replica_apply(struct replica *r, uint64_t upto)
 {
+	if (load_relaxed(&r->ltail) >= upto)
+		return;
 	apply(r, upto, NULL);
+	/*
+	 * We may hold the gate for long yet: readers that sleep there, for the
+	 * section or for its updates, can go on.
+	 */
+	if (!mutant(NO_NEWS))
+		gate_news(&r->lock.gate);
 }
 
 void replica_catch_up(struct replica *r)
