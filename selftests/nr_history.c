@@ -37,7 +37,8 @@ static int by_index(const void *a, const void *b)
 /* Each index once, without gaps. */
 static const char *check_unique(struct event *events, size_t n)
 {
-	qsort(events, n, sizeof(*events), by_index);
+	if (n)
+		qsort(events, n, sizeof(*events), by_index);
 	for (size_t i = 0; i < n && !events[i].is_read; i++)
 		if (events[i].at != i) {
 			snprintf(wrong, sizeof(wrong),
@@ -95,14 +96,18 @@ struct search {
 	const struct history_model *model;
 	const struct event *events;
 	size_t n;
-	/* Sets of operations and states that lead nowhere; a collision loses
-	 * what was there, which costs time only. */
-	struct {
-		uint64_t done;
-		int used;
-		unsigned char state[HISTORY_STATE_MAX];
-	} * seen;
 };
+
+/*
+ * Sets of operations and states that lead nowhere, found in search number
+ * `used`; a collision loses what was there, which costs time only.
+ */
+static struct {
+	uint64_t done;
+	uint64_t used;
+	unsigned char state[HISTORY_STATE_MAX];
+} seen[1u << SEEN_BITS];
+static uint64_t searches;
 
 static uint64_t hash(uint64_t done, const unsigned char *state, size_t size)
 {
@@ -132,8 +137,8 @@ static int try(struct search *s, uint64_t done, const unsigned char *state)
 
 	if (end == UINT64_MAX)
 		return 1;
-	if (s->seen[h].used && s->seen[h].done == done &&
-	    !memcmp(s->seen[h].state, state, size))
+	if (seen[h].used == searches && seen[h].done == done &&
+	    !memcmp(seen[h].state, state, size))
 		return 0;
 	for (size_t i = 0; i < s->n; i++) {
 		const struct event *e = &s->events[i];
@@ -145,26 +150,23 @@ static int try(struct search *s, uint64_t done, const unsigned char *state)
 		    try(s, done | UINT64_C(1) << i, next))
 			return 1;
 	}
-	s->seen[h].used = 1;
-	s->seen[h].done = done;
-	memcpy(s->seen[h].state, state, size);
+	seen[h].used = searches;
+	seen[h].done = done;
+	memcpy(seen[h].state, state, size);
 	return 0;
 }
 
 const char *history_check(const struct history_model *model,
 			  const struct event *events, size_t n)
 {
-	struct search s = { model, events, n, NULL };
+	struct search s = { model, events, n };
 	unsigned char state[HISTORY_STATE_MAX] = { 0 };
 	int ok;
 
 	if (n > HISTORY_MAX || model->size > HISTORY_STATE_MAX)
 		return "history too long";
-	s.seen = calloc((size_t)1 << SEEN_BITS, sizeof(*s.seen));
-	if (!s.seen)
-		abort();
+	searches++;
 	ok = try(&s, 0, state);
-	free(s.seen);
 	if (ok)
 		return NULL;
 	snprintf(wrong, sizeof(wrong),

@@ -34,6 +34,7 @@ static void run_schedules(const struct mutant *m, int to)
 	const char *bad;
 
 	nr_test_mutant = m->id;
+	scenario_invariants = m->inside;
 	for (uint64_t seed = 1; s && seed <= SEEDS; seed++) {
 		/* What it is doing, should it crash. */
 		dprintf(to, "%s, seed %llu: crash\n", s->name,
@@ -78,7 +79,7 @@ static void run_threads(const struct mutant *m, int to)
 
 	nr_test_mutant = m->id;
 	dprintf(to, "threads: TSan\n");
-	for (int round = 0; round < 20; round++) {
+	for (int round = 0; round < 8; round++) {
 		load_begin(&l, &attr, (uint64_t)round);
 		for (uint32_t i = 0; i < attr.threads; i++)
 			if (pthread_create(&threads[i], NULL, thread_main,

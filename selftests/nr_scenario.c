@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "nr_sched.h"
-#include "rlock.h"
+#include "replica.h"
 
 /* ---- the load ----------------------------------------------------------- */
 
@@ -15,6 +15,48 @@ static uint64_t clock_now;
 static uint64_t tick(void)
 {
 	return ++clock_now;
+}
+
+int scenario_invariants = 1;
+
+/*
+ * The invariants of log.h, and what a replica is: looked at between any two
+ * accesses to shared memory. (Verus' proof of node replication has the same:
+ * Hance et al., OSDI'23.)
+ */
+static void invariants(void *arg)
+{
+	struct nr *nr = ((struct load *)arg)->nr;
+	uint64_t size = nr->log.size, tail = nr->log.tail;
+	uint64_t head = nr->log.head, ctail = nr->log.ctail;
+
+	if (ctail > tail || tail > head + size)
+		sched_fail("log: ctail %llu, tail %llu, head %llu",
+			   (unsigned long long)ctail, (unsigned long long)tail,
+			   (unsigned long long)head);
+	/* What nobody has taken is not alive. */
+	for (uint64_t i = tail; i < head + size; i++)
+		if (log_entry(&nr->log, i)->alive == log_parity(&nr->log, i))
+			sched_fail("entry %llu is alive, the tail is %llu",
+				   (unsigned long long)i,
+				   (unsigned long long)tail);
+	for (struct replica *r = nr->replicas; r; r = r->next) {
+		const struct load_object *o = r->object;
+
+		if (r->ltail > ctail || r->ltail < head)
+			sched_fail("replica %u: ltail %llu, head %llu, "
+				   "ctail %llu",
+				   r->id, (unsigned long long)r->ltail,
+				   (unsigned long long)head,
+				   (unsigned long long)ctail);
+		/* It has applied the log up to there, and nothing else. */
+		if (!r->lock.writer && (o->busy || o->version != r->ltail))
+			sched_fail("replica %u: at %llu, ltail %llu", r->id,
+				   (unsigned long long)o->version,
+				   (unsigned long long)r->ltail);
+		if (r->lock.writer && !(r->lock.gate.word & GATE_HELD))
+			sched_fail("a writer without the gate");
+	}
 }
 
 static const char *run_load(const struct load_attr *attr, uint64_t seed)
@@ -28,7 +70,9 @@ static const char *run_load(const struct load_attr *attr, uint64_t seed)
 	load_begin(&l, attr, seed);
 	for (uint32_t i = 0; i < attr->threads; i++)
 		fibers[i] = (struct sched_fiber){ load_thread, &l.threads[i] };
+	sched_watch(scenario_invariants ? invariants : NULL, &l);
 	bad = sched_run(seed, fibers, attr->threads);
+	sched_watch(NULL, NULL);
 	return bad ? bad : load_end(&l);
 }
 

@@ -14,6 +14,9 @@ struct scenario {
 	const char *(*run)(uint64_t seed);
 };
 
+/* Look at the library's invariants at every point, not only at what it does. */
+extern int scenario_invariants;
+
 /* Ends with one that has no name. */
 extern const struct scenario scenarios[];
 

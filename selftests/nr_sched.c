@@ -168,6 +168,15 @@ void sched_fail(const char *fmt, ...)
 
 /* ---- what the library calls --------------------------------------------- */
 
+static void (*watch)(void *arg);
+static void *watch_arg;
+
+void sched_watch(void (*fn)(void *arg), void *arg)
+{
+	watch = fn;
+	watch_arg = arg;
+}
+
 static int in_fiber(void)
 {
 	return is_boss && current;
@@ -177,6 +186,8 @@ static void count_point(void)
 {
 	if (++points > POINTS_MAX)
 		sched_fail("does not end");
+	if (watch)
+		watch(watch_arg);
 }
 
 void nr_test_point(void)

@@ -35,6 +35,12 @@ struct sched_fiber {
 const char *sched_run(uint64_t seed, const struct sched_fiber *fibers,
 		      unsigned n);
 
+/*
+ * Look at every point, in every schedule from now on, with everybody stopped:
+ * @fn may call sched_fail(). NULL: no more.
+ */
+void sched_watch(void (*fn)(void *arg), void *arg);
+
 /* In a fiber: the schedule fails here. */
 void sched_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define sched_check(cond)                                                      \

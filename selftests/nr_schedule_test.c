@@ -15,7 +15,7 @@ static uint64_t schedules(void)
 {
 	const char *n = getenv("NR_SCHEDULES");
 
-	return n ? strtoull(n, NULL, 0) : 1000 / slowness;
+	return n ? strtoull(n, NULL, 0) : 4000 / slowness;
 }
 
 static void run(void **state)
