@@ -71,6 +71,11 @@ static const struct mutant mutants[] = {
 	  "a writer goes in beside a reader", "reader lock", 0 },
 	{ NR_MUTANT_STARVE, "readers starve",
 	  "a reader that has waited for long is not let in", "reader lock", 0 },
+	{ NR_MUTANT_WORD_AGAIN, "asleep on a word that came back",
+	  "a reader that has been let in sleeps, for the combiner lock has "
+	  "been "
+	  "given back and taken, and its word is as it was",
+	  "reader lock", 0 },
 	{ NR_MUTANT_LOST_WAKE, "lost wake-up",
 	  "who unlocks does not look for sleepers", "updates of one replica",
 	  0 },

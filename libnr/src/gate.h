@@ -9,10 +9,12 @@
  * lets them wait until another one happens to come.
  *
  * Everybody sleeps on the lock's own word. Its owner has written all responses
- * before it exchanges the word for 0, and wakes all sleepers if it finds
- * GATE_PARKED there. A waiter first sets that bit, then looks once more, then
- * sleeps while the word is as it was: whichever of exchange and setting comes
- * second sees the first.
+ * before it exchanges the word for one that is free, and wakes all sleepers if
+ * it finds GATE_PARKED there. A waiter first sets that bit, then looks once
+ * more, then sleeps while the word is as it was: whichever of exchange and
+ * setting comes second sees the first. The upper bits count, so that the word
+ * is not as it was when it has been given back and taken again: what the waiter
+ * looked for may have happened meanwhile.
  */
 #ifndef NR_GATE_H
 #define NR_GATE_H
@@ -25,8 +27,8 @@
 #include "util.h"
 
 #define GATE_HELD 1u
-#define GATE_PARKED 2u
-/* Added to make sleepers look again, without letting anybody in. */
+#define GATE_PARKED 2u /* only with GATE_HELD */
+/* Counted by the owner: each time that sleepers have to look again. */
 #define GATE_NEWS 4u
 
 struct gate {
@@ -35,22 +37,26 @@ struct gate {
 
 static inline int gate_try(struct gate *g)
 {
-	uint32_t free = 0;
+	/* A load before, so that those who wait do not take the line away. */
+	uint32_t v = load_relaxed(&g->word);
 
-	/* A load before, so that those who wait do not take the line away.
-	 * Acquire pairs with the exchange in gate_unlock(). */
-	return load_relaxed(&g->word) == 0 &&
-	       cas_acquire(&g->word, &free, GATE_HELD);
+	/* Acquire pairs with the exchange in gate_unlock(). */
+	return !(v & GATE_HELD) && cas_acquire(&g->word, &v, v | GATE_HELD);
 }
 
 static inline void gate_unlock(struct gate *g)
 {
-	/* Release pairs with gate_try(), acquire with gate_announce(). */
-	uint32_t was = mutant(RELAXED_GATE)
-			       ? atomic_exchange_explicit(&g->word, 0,
-							  memory_order_relaxed)
-			       : xchg_acq_rel(&g->word, 0);
+	/* Others can only set GATE_PARKED, which is asked for below. */
+	uint32_t was = load_relaxed(&g->word);
+	uint32_t free = (was | GATE_HELD | GATE_PARKED) + 1;
 
+	if (mutant(WORD_AGAIN))
+		free = 0;
+	/* Release pairs with gate_try(), acquire with gate_announce(). */
+	was = mutant(RELAXED_GATE)
+		      ? atomic_exchange_explicit(&g->word, free,
+						 memory_order_relaxed)
+		      : xchg_acq_rel(&g->word, free);
 	invariant(was & GATE_HELD);
 	if (unlikely(was & GATE_PARKED) && !mutant(LOST_WAKE))
 		futex_wake_all(&g->word);

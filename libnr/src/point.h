@@ -37,6 +37,7 @@ enum nr_mutant {
 	NR_MUTANT_READER_BLIND,	 /* readers do not look at the writer again */
 	NR_MUTANT_WRITER_BLIND,	 /* the writer does not wait for readers */
 	NR_MUTANT_STARVE,	 /* readers are never let in */
+	NR_MUTANT_WORD_AGAIN,	 /* the gate's word does not count */
 	NR_MUTANT_LOST_WAKE,	 /* who unlocks does not look for sleepers */
 	NR_MUTANT_GRANT_ASLEEP,	 /* a reader let in is not woken */
 	NR_MUTANT_NO_NEWS,	 /* readers sleep on after a section */
