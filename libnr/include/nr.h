@@ -71,9 +71,10 @@ struct nr_topology;
  *               what it does may depend on the structure and the operation
  *               alone, so not on time, addresses or memory being short; it
  *               cannot fail but in its result. @op is readable during the call
- *               only, and aligned to 8. @result has room for result_size
- *               bytes, aligned to 8; it is NULL on replicas where nobody waits
- *               for it, or if the caller wants none.
+ *               only, and aligned to 8 if what the caller gave was. @result
+ *               has room for result_size bytes, and is aligned likewise; it is
+ *               NULL on replicas where nobody waits for it, or if the caller
+ *               wants none.
  * @read:        reads. Many may run at the same time on one replica, beside no
  *               update. @op and @result are what the caller gave. NULL: this
  *               structure is never read.

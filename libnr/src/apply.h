@@ -8,20 +8,51 @@
 
 #include "context.h"
 
-static inline void apply_one(struct replica *r, uint64_t i,
-			     const struct batch *own)
+static inline const void *apply_op(struct replica *r, uint64_t i, uint32_t *len)
 {
 	const struct log_entry *e = log_entry(r->log, i);
-	const struct item *item = NULL;
 
 	invariant(log_alive(r->log, i));
 	invariant(i < load_relaxed(&r->log->head) + r->log->size);
-	if (own && i - own->first < own->n)
-		item = &own->items[i - own->first];
-	r->update(r->object, log_op(r->log, e), e->len,
-		  item ? item->result : NULL);
-	if (mutant(ANSWER_EARLY) && item && item->slot)
+	*len = e->len;
+	return log_op(r->log, e);
+}
+
+/* Entry @i, of somebody else. */
+static inline void apply_other(struct replica *r, uint64_t i)
+{
+	uint32_t len;
+	const void *op = apply_op(r, i, &len);
+
+	r->update(r->object, op, len, NULL);
+}
+
+/*
+ * Entry @i, which is @item. Of an item without a slot the operation is where
+ * the caller has it, and is taken from there: so that what the structure loads
+ * does not wait for what the log's tail was found to be, and the misses of one
+ * update can overlap those of the next. (In a slot the result is written over
+ * it.)
+ */
+static inline void apply_own(struct replica *r, uint64_t i,
+			     const struct item *item)
+{
+	const void *op = item->op;
+	uint32_t len = item->len;
+
+	if (item->slot)
+		op = apply_op(r, i, &len);
+	r->update(r->object, op, len, item->result);
+	if (mutant(ANSWER_EARLY) && item->slot)
 		store_release(&item->slot->state, SLOT_DONE);
+}
+
+static inline void apply_unlock_each(struct replica *r)
+{
+	if (mutant(UNLOCK_EACH)) {
+		rlock_write_end(&r->lock);
+		rlock_write_begin(&r->lock);
+	}
 }
 
 static inline void apply_hook(struct replica *r,
@@ -32,9 +63,9 @@ static inline void apply_hook(struct replica *r,
 }
 
 /*
- * Combiner: apply the log up to @upto. Results of the entries in @own (may be
- * NULL) are put where its items say. Waits for entries of others that are not
- * alive yet.
+ * Combiner: apply the log up to @upto; which is the end of @own, if that is not
+ * NULL: then results are put where its items say. Waits for entries of others
+ * that are not alive yet.
  *
  * Readers are kept out until the completed tail has moved: one that saw an
  * update before could return, and a read on another replica that begins later
@@ -55,12 +86,13 @@ static inline void apply(struct replica *r, uint64_t upto,
 	rlock_write_begin(&r->lock);
 	if (unlikely(r->hooks))
 		apply_hook(r, r->nr->ops.batch_begin, upto - from);
-	for (uint64_t i = from; i < upto; i++) {
-		apply_one(r, i, own);
-		if (mutant(UNLOCK_EACH)) {
-			rlock_write_end(&r->lock);
-			rlock_write_begin(&r->lock);
-		}
+	for (uint64_t i = from; i < others; i++) {
+		apply_other(r, i);
+		apply_unlock_each(r);
+	}
+	for (uint32_t k = 0; own && k < own->n; k++) {
+		apply_own(r, own->first + k, &own->items[k]);
+		apply_unlock_each(r);
 	}
 	if (unlikely(r->hooks))
 		apply_hook(r, r->nr->ops.batch_end, upto - from);
