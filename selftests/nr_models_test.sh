@@ -7,7 +7,8 @@
 # last ones some minutes, and some GiB of memory).
 set -u
 cd "$(dirname "$0")/models" || exit 1
-model=$PWD/nr.pml
+models=$PWD
+model=
 cc=${CC:-gcc}
 
 for tool in spin "${cc%% *}"; do
@@ -63,6 +64,7 @@ expect() {
 	fi
 }
 
+model=$models/nr.pml
 expect holds 'log, collection and helping' -DREADERS=0
 expect holds 'log of 4' -DREADERS=0 -DLOG=4 -DFIRST=5 -DSECOND=1
 expect holds 'reads' -DFIRST=2 -DSECOND=1
@@ -76,6 +78,17 @@ done
 if [ "${NR_MODELS:-}" = long ]; then
 	expect holds 'reads and helping'
 	expect holds 'reads, log of 4' -DLOG=4 -DFIRST=4 -DSECOND=1
+fi
+
+model=$models/nr_lock.pml
+expect holds 'reader lock, one writer' -DWRITERS=1 -DROUNDS=4
+expect holds 'reader lock, two writers' -DBYPASS=0
+for m in READER_BLIND WRITER_BLIND STARVE LOST_WAKE GRANT_ASLEEP WORD_AGAIN \
+	LOOK_ONCE; do
+	expect wrong $m -DBYPASS=0 -D$m
+done
+if [ "${NR_MODELS:-}" = long ]; then
+	expect holds 'reader lock, passed once'
 fi
 echo "1..$number"
 exit $failed
