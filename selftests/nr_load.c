@@ -261,10 +261,10 @@ static void read_cell(struct load_thread *t)
  */
 static void submit(struct load_thread *t)
 {
-	struct load_result r[3];
-	struct load_op op[3];
-	uint64_t begin[3], tags[3];
-	unsigned n = 1 + below(t, 3), reaped = 0;
+	struct load_result r[4];
+	struct load_op op[4];
+	uint64_t begin[4], tags[4];
+	unsigned n = 1 + below(t, 4), reaped = 0;
 	uint64_t first = t->updates, last = 0;
 	int got;
 

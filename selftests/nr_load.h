@@ -29,7 +29,7 @@ struct load_attr {
 	uint32_t steps;	 /* of each thread */
 	uint32_t reads;	 /* of 100 steps */
 	uint32_t syncs;
-	uint32_t submits; /* asynchronous, up to 3 in one step */
+	uint32_t submits; /* asynchronous, up to 4 in one step */
 	uint32_t longs;	  /* of 100 updates: too long for an entry */
 	uint32_t adds;	  /* so many times a thread of its own adds a replica,
 			   * uses it and removes it */

@@ -31,6 +31,10 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_RING_TWICE, "collected twice in one batch",
 	  "a full ring of slots is gone round more than once",
 	  "reads beside combiners", 0 },
+	{ NR_MUTANT_SYNC_LATE, "bug 5: synchronous before asynchronous",
+	  "a synchronous update is seen, and older ones that were pending "
+	  "before it are not",
+	  "asynchronous updates", 0 },
 	{ NR_MUTANT_OVERTAKE, "bug 5: before its thread's older ones",
 	  "an update goes directly, though older ones wait in slots",
 	  "asynchronous updates", 0 },

@@ -40,9 +40,13 @@ int main(void)
 	const char *name = getenv("NR_MUTANT");
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(mutants); i++)
-		if (name && !strcmp(mutants[i].name, name))
+	for (size_t i = 0; name && i < ARRAY_LEN(mutants); i++)
+		if (!strcmp(mutants[i].name, name))
 			nr_test_mutant = mutants[i].id;
+	if (name && nr_test_mutant == NR_MUTANT_NONE) {
+		fprintf(stderr, "%s: no such mutant\n", name);
+		return 2;
+	}
 	for (const struct scenario *s = scenarios; s->name; s++)
 		tests[n++] = (struct CMUnitTest){
 			.name = s->name,

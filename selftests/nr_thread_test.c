@@ -91,10 +91,12 @@ static const struct test_load loads[] = {
 	    .syncs = 5 } },
 };
 
-static void run_round(const struct load_attr *attr, uint64_t seed)
+/* How many operations that were. */
+static uint64_t run_round(const struct load_attr *attr, uint64_t seed)
 {
 	static struct load l;
 	pthread_t threads[LOAD_THREADS];
+	uint64_t n = 0;
 	const char *bad;
 
 	l.now = time_ns;
@@ -109,6 +111,9 @@ static void run_round(const struct load_attr *attr, uint64_t seed)
 	bad = load_end(&l);
 	if (bad)
 		fail_msg("%s", bad);
+	for (uint32_t i = 0; i < attr->threads; i++)
+		n += l.threads[i].updates + l.threads[i].reads;
+	return n;
 }
 
 static void run_load(void **state)
@@ -121,8 +126,7 @@ static void run_load(void **state)
 	attr.steps = STEPS / slowness;
 	want = number("NR_OPERATIONS", 4 * attr.steps * attr.threads);
 	for (uint64_t round = 0; done < want; round++) {
-		run_round(&attr, round);
-		done += (uint64_t)attr.steps * attr.threads;
+		done += run_round(&attr, round);
 	}
 	printf("# %s: %llu operations\n", t->name, (unsigned long long)done);
 }

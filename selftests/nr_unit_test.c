@@ -290,7 +290,6 @@ static void asynchronous(void **state)
 				 0);
 	}
 	assert_int_equal(nr_submit(c, op, sizeof(op), NULL, 0), -EAGAIN);
-	assert_int_equal(nr_update(c, op, sizeof(op), NULL), -EAGAIN);
 	/* Nobody has begun. */
 	assert_true(get(c, 1) == 0);
 	assert_int_equal(nr_poll(c, tags, 0), 0);
@@ -322,6 +321,71 @@ static void asynchronous(void **state)
 	c = join(nr, 0, 0);
 	assert_true(get(c, 1) == 33);
 	nr_leave(c);
+	finish(nr);
+}
+
+static void no_result(void *object, const void *op, size_t len, void *result)
+{
+	(void)op;
+	(void)len;
+	assert_null(result);
+	++*(uint64_t *)object;
+}
+
+/* Where updates have no results, nobody is given room for one. */
+static void results_of_none(void **state)
+{
+	struct nr_ops ops = NR_OPS_INIT;
+	struct nr_context *c;
+	char byte = 1;
+	struct nr *nr;
+
+	(void)state;
+	ops.object_size = 8;
+	ops.update = no_result;
+	assert_int_equal(nr_create(&ops, NULL, &nr), 0);
+	c = join(nr, 0, 0);
+	assert_int_equal(nr_update(c, NULL, 0, &byte), 0);
+	assert_int_equal(nr_submit(c, NULL, 0, &byte, 0), 0);
+	assert_int_equal(nr_update(c, NULL, 0, &byte), 0);
+	assert_int_equal(nr_wait(c, NULL, 1, 1), 1);
+	assert_int_equal(byte, 1);
+	nr_leave(c);
+	assert_int_equal(nr_destroy(nr), 0);
+}
+
+/* Synchronous ones need no room among the asynchronous ones. */
+static void one_unreaped(void **state)
+{
+	struct nr *nr = make(&cells_ops, 64, 1);
+	struct nr_context *c = join(nr, 1, 4);
+	uint64_t op[2] = { 1, 5 }, tag = 0;
+
+	(void)state;
+	assert_int_equal(nr_submit(c, op, sizeof(op), NULL, 77), 0);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_true(set(c, 1, i + 6) == i + 5);
+	assert_int_equal(nr_wait(c, &tag, 1, 1), 1);
+	assert_true(tag == 77);
+	nr_leave(c);
+	finish(nr);
+}
+
+/* Who combines for himself serves others, too, however small batches are. */
+static void others_are_served(void **state)
+{
+	struct nr *nr = make(&cells_ops, 4, 1);
+	struct nr_context *a = join(nr, 1, 4), *b = join(nr, 1, 4);
+	uint64_t op[2] = { 1, 5 };
+
+	(void)state;
+	assert_int_equal(nr->attr.batch, 1);
+	assert_int_equal(nr_submit(b, op, sizeof(op), NULL, 0), 0);
+	set(a, 2, 2);
+	assert_true(get(a, 1) == 5);
+	assert_int_equal(nr_wait(b, NULL, 1, 1), 1);
+	nr_leave(a);
+	nr_leave(b);
 	finish(nr);
 }
 
@@ -844,6 +908,9 @@ int main(void)
 		cmocka_unit_test(operations_of_any_length),
 		cmocka_unit_test(wide_results),
 		cmocka_unit_test(asynchronous),
+		cmocka_unit_test(results_of_none),
+		cmocka_unit_test(one_unreaped),
+		cmocka_unit_test(others_are_served),
 		cmocka_unit_test(batch_hooks),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(late_replicas),

@@ -106,7 +106,7 @@ struct nr_ops {
 /** Where the memory of a replica, its contexts and its locks comes from. */
 enum nr_memory {
 	NR_MEMORY_PREFERRED = 0, /* the replica's node while it has some */
-	NR_MEMORY_BIND,		 /* that node or -ENOMEM */
+	NR_MEMORY_BIND,		 /* that node only */
 	NR_MEMORY_ANY,		 /* wherever the kernel takes it */
 };
 
@@ -118,11 +118,12 @@ enum nr_memory {
  *            default 8192. How far a replica may lag behind before others help
  *            it.
  * @op_size:  bytes of an operation that have room in a log entry; longer ones
- *            are copied to the heap. Default 56, which makes entries of one
- *            cache line.
- * @batch:    most updates that a combiner puts into the log at once, and so
- *            what one update can have to wait for in its own replica. Default
- *            64, at most a quarter of the log.
+ *            are copied to the heap, where the copy stays until the entry is
+ *            used again, log_size updates later. Default 56, which makes
+ *            entries of one cache line.
+ * @batch:    most updates of others that a combiner puts into the log at once,
+ *            beside one of its own; contexts take turns. Default 64, at most a
+ *            quarter of the log.
  * @topology: places for replicas, in the notation of nr_topology_open(); NULL:
  *            those of $NR_TOPOLOGY if set, else the machine's.
  * @replicas: how many, dealt out to the places in turn. Default: one for every
@@ -222,8 +223,7 @@ uint32_t nr_context_replica(const struct nr_context *context);
  * itself if nobody does.
  *
  * Return: 0; -ENOMEM: an operation longer than op_size found no memory, and
- * was not done; -EMSGSIZE: 2 GiB or more; -EAGAIN: as many asynchronous updates
- * are outstanding as the context has room for.
+ * was not done; -EMSGSIZE: 2 GiB or more.
  */
 int nr_update(struct nr_context *context, const void *op, size_t len,
 	      void *result);
@@ -246,8 +246,8 @@ int nr_read(struct nr_context *context, const void *op, size_t len,
  * nr_sync - bring the context's replica up to date
  *
  * After this it has applied every update that had been done when this was
- * called. What an operation points to may be freed when all replicas have been
- * brought up to date after it had been done.
+ * called. What an operation points to may be freed when this is so for all
+ * replicas: nr_inspect() brings each of them up to date.
  */
 void nr_sync(struct nr_context *context);
 
@@ -296,7 +296,8 @@ int nr_wait(struct nr_context *context, uint64_t *tags, unsigned n,
  * @place: where, an index into the topology; -1: where the fewest are.
  *
  * It starts as a clone of another one. That one's combiner lock is held
- * meanwhile: its threads read on, but do not update.
+ * meanwhile: its threads do not update, and read only as long as nobody else
+ * updates; and everybody waits when the log is full.
  *
  * Return: its number, never used before; -ENOTSUP: there is no clone function;
  * -EINVAL: no such place; -ENOMEM; what clone said.
@@ -314,7 +315,10 @@ int nr_replica_remove(struct nr *nr, uint32_t replica);
 /**
  * nr_inspect - look at every replica's structure
  * @fn: called for each, brought up to date and not being updated meanwhile, in
- *      the order of their numbers; may only read. A non-zero return ends it.
+ *      the order of their numbers; may only read, and not call for the same nr.
+ *      A non-zero return ends it.
+ *
+ * While @fn runs that replica waits as in nr_replica_add().
  *
  * For tests and for finding errors: where nobody updates meanwhile, all
  * structures must be equal.
@@ -432,7 +436,12 @@ int nr_rwlock_destroy(struct nr_rwlock *lock);
  */
 int nr_rwlock_join(struct nr_rwlock *lock, struct nr_reader **out);
 
-/** nr_rwlock_leave - give it back, not while reading. NULL is ignored. */
+/**
+ * nr_rwlock_leave - give it back
+ *
+ * Like nr_rwlock_join() it may wait for writers: the thread may not be reading.
+ * NULL is ignored.
+ */
 void nr_rwlock_leave(struct nr_reader *reader);
 
 /**

@@ -2,28 +2,48 @@
 /* combine.c - flat combining: from the contexts into the log, and back */
 #include "apply.h"
 
-/* Take what context @c has pending, as far as there is room in the batch. */
+static void take_slot(struct replica *r, struct slot *s, struct batch *b)
+{
+	struct item *item = &b->items[b->n++];
+
+	item->len = s->len & ~SLOT_WANTED;
+	item->op = s->data;
+	if (log_long(r->log, item->len))
+		memcpy(&item->op, s->data, sizeof(item->op));
+	item->result = s->len & SLOT_WANTED ? s->data : NULL;
+	item->slot = s;
+}
+
+static int is_pending(const struct slot *s)
+{
+	/* Acquire pairs with context_fill(). */
+	return load_acquire(&s->state) == SLOT_PENDING;
+}
+
+/*
+ * Take what context @c has pending, as far as there is room in the batch. The
+ * synchronous one is last, but looked for first: those that are older than it
+ * are seen then.
+ */
 static void take(struct replica *r, struct nr_context *c, struct batch *b)
 {
+	struct slot *sync = context_sync(c);
+	int waits = !mutant(SYNC_LATE) && is_pending(sync);
+
 	/* Once round: what is taken stays pending until it is answered. */
 	for (uint32_t k = 0;
-	     (k <= c->mask || mutant(RING_TWICE)) && b->n < r->nr->attr.batch;
-	     k++) {
+	     (k <= c->mask || mutant(RING_TWICE)) && b->n < b->max; k++) {
 		struct slot *s = context_slot(c, c->taken);
-		struct item *item = &b->items[b->n];
 
-		/* Acquire pairs with context_submit(). */
-		if (load_acquire(&s->state) != SLOT_PENDING)
-			return;
-		item->len = s->len & ~SLOT_WANTED;
-		item->op = s->data;
-		if (log_long(r->log, item->len))
-			memcpy(&item->op, s->data, sizeof(item->op));
-		item->result = s->len & SLOT_WANTED ? s->data : NULL;
-		item->slot = s;
+		if (!is_pending(s))
+			break;
 		c->taken++;
-		b->n++;
+		take_slot(r, s, b);
 	}
+	if (mutant(SYNC_LATE))
+		waits = is_pending(sync);
+	if (waits && b->n < b->max)
+		take_slot(r, sync, b);
 }
 
 /*
@@ -35,7 +55,7 @@ static __attribute__((noinline)) void take_all(struct replica *r,
 {
 	uint32_t n = r->ncontexts, i = r->turn;
 
-	for (uint32_t k = 0; k < n && b->n < r->nr->attr.batch; k++) {
+	for (uint32_t k = 0; k < n && b->n < b->max; k++) {
 		if (i >= n)
 			i = 0;
 		take(r, r->contexts[i++], b);
@@ -77,11 +97,13 @@ static unsigned log2_of(uint32_t n)
 
 void combine(struct replica *r, const struct item *own)
 {
-	struct batch b = { 0, 0, r->items };
+	struct batch b = { 0, 0, r->nr->attr.batch, r->items };
 	int full;
 
-	if (own)
+	if (own) {
 		b.items[b.n++] = *own;
+		b.max++; /* the others have a whole batch */
+	}
 	/* If there is nobody else, then there is nothing else. */
 	if (!own || r->ncontexts > 1 || mutant(OVERTAKE))
 		take_all(r, &b);

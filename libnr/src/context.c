@@ -7,35 +7,44 @@
 #define DEPTH_DEFAULT 32u
 #define DEPTH_MAX 65536u
 
-const void *context_copy(struct nr_context *c, const void *op, size_t len)
+int context_copy(struct nr_context *c, const void **op, size_t len)
 {
 	void *copy;
 
 	if (!log_long(c->log, (uint32_t)len))
-		return op;
+		return 0;
 	copy = mem_alloc(len);
-	if (copy)
-		memcpy(copy, op, len);
-	return copy;
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, *op, len);
+	*op = copy;
+	return 0;
+}
+
+void context_fill(struct nr_context *c, struct slot *s, const void *op,
+		  uint32_t len, int wanted)
+{
+	if (log_long(c->log, len))
+		memcpy(s->data, &op, sizeof(op));
+	else if (len) /* nothing may be at NULL */
+		memcpy(s->data, op, len);
+	s->len = len | (wanted ? SLOT_WANTED : 0);
+	/* Release pairs with take(). */
+	store_release_or_relaxed(&s->state, SLOT_PENDING, RELAXED_SLOT);
 }
 
 int context_submit(struct nr_context *c, const void *op, uint32_t len,
 		   void *result, uint64_t tag)
 {
-	struct slot *s = context_slot(c, c->tail);
+	uint32_t i = c->tail;
 
-	if (c->tail - c->head > c->mask)
+	if (i - c->head > c->mask)
 		return -EAGAIN;
-	c->tickets[c->tail & c->mask].result = result;
-	c->tickets[c->tail & c->mask].tag = tag;
-	if (log_long(c->log, len))
-		memcpy(s->data, &op, sizeof(op));
-	else
-		memcpy(s->data, op, len);
-	s->len = len | (result ? SLOT_WANTED : 0);
+	c->tickets[i & c->mask].result = result;
+	c->tickets[i & c->mask].tag = tag;
 	c->tail++;
-	/* Release pairs with take(). */
-	store_release_or_relaxed(&s->state, SLOT_PENDING, RELAXED_SLOT);
+	context_fill(c, context_slot(c, i), op, len,
+		     result && c->replica->results);
 	return 0;
 }
 
@@ -43,25 +52,19 @@ unsigned context_reap(struct nr_context *c, uint64_t *tags, unsigned n)
 {
 	unsigned got = 0;
 
-	while (c->head != c->tail) {
+	for (; c->head != c->tail && got < n; c->head++, got++) {
 		struct slot *s = context_slot(c, c->head);
 		struct ticket *t = &c->tickets[c->head & c->mask];
-		/* Acquire pairs with answer(). */
-		uint32_t state = load_acquire(&s->state);
 
-		if (state != SLOT_REAPED) {
-			if (state != SLOT_DONE || got == n)
-				break;
-			if (t->result)
-				memcpy(t->result, s->data,
-				       c->replica->nr->ops.result_size);
-			if (tags)
-				tags[got] = t->tag;
-			got++;
-		}
+		if (!slot_done(s))
+			break;
+		if (t->result)
+			memcpy(t->result, s->data,
+			       c->replica->nr->ops.result_size);
+		if (tags)
+			tags[got] = t->tag;
 		/* Relaxed: the combiner looks for SLOT_PENDING only. */
 		store_relaxed(&s->state, SLOT_FREE);
-		c->head++;
 	}
 	return got;
 }
@@ -71,7 +74,8 @@ static struct nr_context *context_alloc(struct replica *r, uint32_t depth)
 	size_t data = max_u64(r->log->op_size, r->nr->ops.result_size);
 	size_t slot = align_up(SLOT_HEAD + data, NR_LINE);
 	size_t head = align_up(sizeof(struct nr_context), NR_APART);
-	size_t bytes = head + depth * (slot + sizeof(struct ticket));
+	size_t slots = ((size_t)depth + 1) * slot;
+	size_t bytes = head + slots + depth * sizeof(struct ticket);
 	struct nr_context *c =
 		mem_node_alloc(bytes, r->node, r->nr->attr.memory);
 
@@ -81,7 +85,7 @@ static struct nr_context *context_alloc(struct replica *r, uint32_t depth)
 	c->log = r->log;
 	c->slots = (unsigned char *)c + head;
 	c->slot_size = slot;
-	c->tickets = (void *)(c->slots + depth * slot);
+	c->tickets = (void *)(c->slots + slots);
 	c->mask = depth - 1;
 	c->bytes = bytes;
 	return c;

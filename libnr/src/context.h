@@ -2,10 +2,11 @@
 /*
  * context.h - a thread's part in a replica
  *
- * A ring of slots, one cache line each if operations are short: the thread
- * writes the operation there, the combiner of its replica reads it and writes
- * the result over it. A slot's state says whose turn it is. The line goes to
- * the combiner and back, and that is all that moves between the two.
+ * A ring of slots for asynchronous updates, and one for a synchronous update,
+ * which comes after all of them; one cache line each if operations are short.
+ * The thread writes the operation there, the combiner of its replica reads it
+ * and writes the result over it. A slot's state says whose turn it is. The line
+ * goes to the combiner and back, and that is all that moves between the two.
  */
 #ifndef NR_CONTEXT_H
 #define NR_CONTEXT_H
@@ -16,7 +17,6 @@ enum slot_state {
 	SLOT_FREE = 0,
 	SLOT_PENDING, /* the combiner's */
 	SLOT_DONE,    /* the thread's again, with the result */
-	SLOT_REAPED,  /* as free, but behind others that are not */
 };
 
 #define SLOT_HEAD 8u
@@ -58,19 +58,28 @@ static inline struct slot *context_slot(const struct nr_context *c, uint32_t i)
 	return (void *)(c->slots + (i & c->mask) * c->slot_size);
 }
 
-/* The structure a reader is embedded in. */
-static inline struct nr_context *context_of(struct reader *r)
+static inline struct slot *context_sync(const struct nr_context *c)
 {
-	return (void *)((char *)r - offsetof(struct nr_context, reader));
+	return (void *)(c->slots + ((size_t)c->mask + 1) * c->slot_size);
+}
+
+static inline int slot_done(const struct slot *s)
+{
+	/* Acquire pairs with answer(). */
+	return load_acquire(&s->state) == SLOT_DONE;
 }
 
 /*
  * The address of what is to be written into log or slot as @op: itself, or, if
- * it is long, a copy of it on the heap. NULL: -ENOMEM.
+ * it is long, a copy of it on the heap. 0 or -ENOMEM.
  */
-const void *context_copy(struct nr_context *c, const void *op, size_t len);
+int context_copy(struct nr_context *c, const void **op, size_t len);
 
-/* Put @op into the next slot; @op is what context_copy() gave. -EAGAIN. */
+/* Put @op, which is what context_copy() gave, into a slot that is free. */
+void context_fill(struct nr_context *c, struct slot *s, const void *op,
+		  uint32_t len, int wanted);
+
+/* ... into the next slot of the ring. -EAGAIN. */
 int context_submit(struct nr_context *c, const void *op, uint32_t len,
 		   void *result, uint64_t tag);
 

@@ -143,7 +143,7 @@ static inline void log_write(struct log *log, uint64_t i, const void *op,
 	e->len = len;
 	if (unlikely(log_long(log, len)))
 		memcpy(e->data, &op, sizeof(op));
-	else
+	else if (likely(len)) /* nothing may be at NULL */
 		memcpy(e->data, op, len);
 	/* Release pairs with log_alive(). */
 	store_release_or_relaxed(&e->alive, log_parity(log, i), RELAXED_ALIVE);

@@ -22,6 +22,7 @@ enum nr_mutant {
 	NR_MUTANT_NO_RETRY,	 /* losers do not look at the lock again */
 	NR_MUTANT_TWICE,	 /* collected again after the log was full */
 	NR_MUTANT_RING_TWICE,	 /* slots are collected more than once round */
+	NR_MUTANT_SYNC_LATE,	 /* the synchronous slot is looked at last */
 	NR_MUTANT_OVERTAKE,	 /* an update before its thread's older ones */
 	NR_MUTANT_FULL_NO_APPLY, /* waiting for space without applying */
 	NR_MUTANT_LATE_LTAIL,	 /* a late replica misses what was collected */

@@ -18,12 +18,13 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 	r->log = &nr->log;
 	r->update = nr->ops.update;
 	r->read = nr->ops.read;
+	r->results = nr->ops.result_size > 0;
 	r->hooks = nr->ops.batch_begin || nr->ops.batch_end;
 	r->place = place;
 	r->node = node;
 	r->object_bytes = max_u64(nr->ops.object_size, 1);
 	r->object = mem_node_alloc(r->object_bytes, node, how);
-	r->items = mem_alloc(nr->attr.batch * sizeof(*r->items));
+	r->items = mem_alloc((nr->attr.batch + (size_t)1) * sizeof(*r->items));
 	if (!r->object || !r->items) {
 		replica_free(r);
 		return NULL;

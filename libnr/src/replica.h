@@ -27,6 +27,7 @@ struct item {
 struct batch {
 	uint64_t first; /* index of the first one's entry */
 	uint32_t n;
+	uint32_t max;
 	struct item *items;
 };
 
@@ -40,8 +41,9 @@ struct replica {
 		     void *result);
 	uint32_t id;
 	uint32_t place;
-	int hooks; /* batch_begin or batch_end */
-	int node;  /* of its memory; -1: none in particular */
+	int hooks;   /* batch_begin or batch_end */
+	int results; /* updates have any */
+	int node;    /* of its memory; -1: none in particular */
 	size_t object_bytes;
 	struct {
 		/* Written by the combiner; read by readers and collectors. */

@@ -5,12 +5,6 @@
 
 #include "context.h"
 
-static int slot_done(const struct slot *s)
-{
-	/* Acquire pairs with answer(). */
-	return load_acquire(&s->state) == SLOT_DONE;
-}
-
 static void drop_copy(struct nr_context *c, const void *op, uint32_t len)
 {
 	if (log_long(c->log, len))
@@ -18,33 +12,31 @@ static void drop_copy(struct nr_context *c, const void *op, uint32_t len)
 }
 
 /*
- * Somebody else combines, or has to go first: into a slot, and wait until it is
- * done, or do it.
+ * Somebody else combines, or older ones have to go first: into the slot, and
+ * wait until it is done, or do it.
  */
-static int update_queued(struct nr_context *c, const void *op, uint32_t len,
-			 void *result)
+static void update_queued(struct nr_context *c, const void *op, uint32_t len,
+			  void *result)
 {
 	struct replica *r = c->replica;
-	struct slot *s = context_slot(c, c->tail);
-	int err = context_submit(c, op, len, result, 0);
+	struct slot *s = context_sync(c);
 
-	if (err) {
-		drop_copy(c, op, len);
-		return err;
-	}
+	context_fill(c, s, op, len, result != NULL);
 	while (gate_or(&r->lock.gate, slot_done(s), &c->reader.waits)) {
 		combine(r, NULL);
 		gate_unlock(&r->lock.gate);
 	}
 	if (result)
 		memcpy(result, s->data, r->nr->ops.result_size);
-	if (c->head + 1 == c->tail) {
-		store_relaxed(&s->state, SLOT_FREE);
-		c->head++;
-	} else {
-		store_relaxed(&s->state, SLOT_REAPED);
-	}
-	return 0;
+	/* Relaxed: the combiner looks for SLOT_PENDING only. */
+	store_relaxed(&s->state, SLOT_FREE);
+}
+
+/* Is an asynchronous one waiting to be done? They are done in order. */
+static int has_older(const struct nr_context *c)
+{
+	return unlikely(c->head != c->tail) &&
+	       !slot_done(context_slot(c, c->tail - 1)) && !mutant(OVERTAKE);
 }
 
 NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
@@ -56,13 +48,15 @@ NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
 	if (unlikely(len > c->log->op_size)) {
 		if (len > INT_MAX)
 			return -EMSGSIZE;
-		op = context_copy(c, op, len);
-		if (!op)
+		if (context_copy(c, &op, len))
 			return -ENOMEM;
 	}
-	if ((unlikely(c->head != c->tail) && !mutant(OVERTAKE)) ||
-	    !gate_try(&r->lock.gate))
-		return update_queued(c, op, (uint32_t)len, result);
+	if (unlikely(!r->results))
+		result = NULL;
+	if (has_older(c) || !gate_try(&r->lock.gate)) {
+		update_queued(c, op, (uint32_t)len, result);
+		return 0;
+	}
 	own.op = op;
 	own.len = (uint32_t)len;
 	own.result = result;
@@ -122,8 +116,7 @@ NR_PUBLIC int nr_submit(struct nr_context *c, const void *op, size_t len,
 
 	if (len > INT_MAX)
 		return -EMSGSIZE;
-	op = context_copy(c, op, len);
-	if (!op)
+	if (context_copy(c, &op, len))
 		return -ENOMEM;
 	err = context_submit(c, op, (uint32_t)len, result, tag);
 	if (err)
