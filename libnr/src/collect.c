@@ -7,9 +7,10 @@
  * are, which gives the new head. And where one lags behind whose combiner lock
  * is free, no thread of that replica may call for a long time: then he takes
  * that lock and brings it forward himself. If the lock is not free, its owner
- * is on the way to do the same. Locks of others are only tried, never waited
- * for, so there is no deadlock; entries up to the completed tail are applied,
- * which are all alive, so there is nothing else to wait for.
+ * is a combiner, who is on the way to do the same, or somebody who clones or
+ * inspects the replica, and has to be waited for. Locks of others are only
+ * tried, never waited for, so there is no deadlock; entries up to the completed
+ * tail are applied, which are all alive, so there is nothing else to wait for.
  */
 #include "replica.h"
 
