@@ -21,7 +21,7 @@ int scenario_invariants = 1;
 
 /*
  * The invariants of log.h, and what a replica is: looked at between any two
- * accesses to shared memory. (Verus' proof of node replication has the same:
+ * accesses to shared memory. (The proof with IronSync has the same:
  * Hance et al., OSDI'23.)
  */
 static void invariants(void *arg)
