@@ -39,7 +39,7 @@ refuses KPTI EOPNOTSUPP \
 	'page-table isolation is on: needs pti=off, or a CPU without Meltdown' \
 	--lane tcg --append 'mitigations=auto pti=on'
 refuses Penryn EOPNOTSUPP 'VMX: no EPT' --lane vtx --cpu core2_penryn_t9600
-refuses 'Sandy Bridge' EOPNOTSUPP 'EPT: no accessed and dirty flags' \
+refuses 'Sandy Bridge' EOPNOTSUPP 'VMX: no VM functions' \
 	--lane vtx --cpu corei7_sandy_bridge_2600k
 refuses 'locked off' EOPNOTSUPP \
 	'VMX is locked off: turn on VT-x in the firmware' \
