@@ -17,6 +17,11 @@
 #include "guest.h"
 #include "kcall.h"
 
+int lean(int fd, void *arg)
+{
+	return -posix_fadvise(fd, (off_t)(uintptr_t)arg, 0, POSIX_FADV_NORMAL);
+}
+
 /* CALL and SERVE have two ways in: by turns. */
 static bool is_lean(unsigned long number)
 {
@@ -31,8 +36,7 @@ int op(int fd, unsigned long number, void *arg)
 	int ret;
 
 	if (is_lean(number))
-		return -posix_fadvise(fd, (off_t)(uintptr_t)arg, 0,
-				      POSIX_FADV_NORMAL);
+		return lean(fd, arg);
 	ret = ioctl(fd, number, arg);
 	return ret < 0 ? -errno : ret;
 }

@@ -14,6 +14,8 @@
 
 /* ioctl(), 0 or more, or -errno */
 int op(int fd, unsigned long number, void *arg);
+/* CALL or SERVE by the lean entry: 0 or -errno */
+int lean(int fd, void *arg);
 uint64_t now(void);
 /* A deadline so many ms from now */
 uint64_t in_ms(unsigned ms);

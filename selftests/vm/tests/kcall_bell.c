@@ -111,24 +111,34 @@ static void *listen_all(void *arg)
 	return NULL;
 }
 
+/* Each ring by somebody, before the next one; in ten seconds at most */
+static bool all_heard(void)
+{
+	struct timespec t = { 0, 100000 };
+	uint64_t t0;
+
+	for (int i = 0; i < RINGS; i++) {
+		ring();
+		t0 = now();
+		while (heard <= i) {
+			nanosleep(&t, NULL);
+			if (now() - t0 > 10000000000)
+				return false;
+		}
+	}
+	return true;
+}
+
 static void many_workers(void)
 {
 	struct timespec t = { 0, 100000 };
 	pthread_t threads[4];
-	uint64_t t0;
-	int lost = 0;
+	bool all;
 
 	for (int i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, listen_all, NULL);
-	for (int i = 0; i < RINGS && !lost; i++) {
-		ring();
-		t0 = now();
-		while (heard <= i && !lost) {
-			nanosleep(&t, NULL);
-			lost = now() - t0 > 10000000000;
-		}
-	}
-	ok(!lost, "four workers hear %d rings", heard);
+	all = all_heard();
+	ok(all, "four workers hear %d rings", heard);
 	ended = 1;
 	for (int i = 0; i < 4; i++) {
 		ring();
@@ -196,23 +206,16 @@ static void busy(void)
 {
 	struct timespec t = { 0, 100000 };
 	pthread_t workers[2], clients[6];
-	int failed[6], bad = 0, lost = 0;
-	uint64_t t0;
+	int failed[6], bad = 0;
+	bool all;
 
 	heard = ended = 0;
 	for (int i = 0; i < 2; i++)
 		pthread_create(&workers[i], NULL, both, NULL);
 	for (int i = 0; i < 6; i++)
 		pthread_create(&clients[i], NULL, client_thread, &failed[i]);
-	for (int i = 0; i < RINGS && !lost; i++) {
-		ring();
-		t0 = now();
-		while (heard <= i && !lost) {
-			nanosleep(&t, NULL);
-			lost = now() - t0 > 10000000000;
-		}
-	}
-	ok(!lost, "two workers that serve six clients hear %d rings", heard);
+	all = all_heard();
+	ok(all, "two workers that serve six clients hear %d rings", heard);
 	clients_end = 1;
 	for (int i = 0; i < 6; i++) {
 		pthread_join(clients[i], NULL);

@@ -127,12 +127,6 @@ static void counters_close(struct counters *c)
 
 enum { NULL_CALL, TAKE, WHERE };
 
-/* CALL or SERVE */
-static int lean(int fd, void *arg)
-{
-	return -posix_fadvise(fd, (off_t)(uintptr_t)arg, 0, POSIX_FADV_NORMAL);
-}
-
 /* As plain as the others: the reply is the request's block. */
 static int reply_and_wait(int worker, void *buf)
 {

@@ -43,11 +43,6 @@ static int advise(int fd, void *block, off_t len, int advice)
 	return -posix_fadvise(fd, (off_t)(uintptr_t)block, len, advice);
 }
 
-static int lean(int fd, void *block)
-{
-	return advise(fd, block, 0, POSIX_FADV_NORMAL);
-}
-
 static void what_it_is(void)
 {
 	struct skyipc_dev_call c = echo();
