@@ -275,6 +275,58 @@ static void wide_results(void **state)
 	assert_int_equal(nr_destroy(nr), 0);
 }
 
+/* Writes one byte of eight, as far into the result as it is told. */
+static void sparse_update(void *object, const void *op, size_t len,
+			  void *result)
+{
+	const unsigned char *at = op;
+	unsigned char *r = result;
+
+	assert_int_equal(len, 3);
+	assert_int_equal((uintptr_t)op % 8, 0);
+	assert_non_null(r);
+	assert_int_equal((uintptr_t)r % 8, 0);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(r[i], 0);
+	r[*at] = ++*(unsigned char *)object;
+}
+
+/*
+ * Whatever way an update goes: what its function is given is aligned, and what
+ * that does not write is zero.
+ */
+static void sparse_results(void **state)
+{
+	struct nr_ops ops = NR_OPS_INIT;
+	unsigned char room[32], op[16] = { 0 };
+	struct nr_context *c;
+	struct nr *nr;
+
+	(void)state;
+	ops.object_size = 1;
+	ops.result_size = 16;
+	ops.update = sparse_update;
+	assert_int_equal(nr_create(&ops, NULL, &nr), 0);
+	c = join(nr, 0, 0);
+	for (unsigned char i = 1; i < 120; i++) {
+		unsigned char *o = op + i % 9, *r = room + i % 8;
+
+		memset(room, 0xee, sizeof(room));
+		*o = i % 16;
+		if (i % 3) {
+			assert_int_equal(nr_update(c, o, 3, r), 0);
+		} else {
+			assert_int_equal(nr_submit(c, o, 3, r, 0), 0);
+			assert_int_equal(nr_wait(c, NULL, 1, 1), 1);
+		}
+		for (int k = 0; k < 16; k++)
+			assert_int_equal(r[k], k == *o ? i : 0);
+		assert_int_equal(r[16], 0xee);
+	}
+	nr_leave(c);
+	assert_int_equal(nr_destroy(nr), 0);
+}
+
 static void asynchronous(void **state)
 {
 	struct nr *nr = make(&cells_ops, 64, 1);
@@ -907,6 +959,7 @@ int main(void)
 		cmocka_unit_test(updates_and_reads),
 		cmocka_unit_test(operations_of_any_length),
 		cmocka_unit_test(wide_results),
+		cmocka_unit_test(sparse_results),
 		cmocka_unit_test(asynchronous),
 		cmocka_unit_test(results_of_none),
 		cmocka_unit_test(one_unreaped),

@@ -71,10 +71,10 @@ struct nr_topology;
  *               what it does may depend on the structure and the operation
  *               alone, so not on time, addresses or memory being short; it
  *               cannot fail but in its result. @op is readable during the call
- *               only, and aligned to 8 if what the caller gave was. @result
- *               has room for result_size bytes, and is aligned likewise; it is
- *               NULL on replicas where nobody waits for it, or if the caller
- *               wants none.
+ *               only. @result has room for result_size bytes, which are zero;
+ *               it is NULL on replicas where nobody waits for it, if the
+ *               caller wants none, or if result_size is 0. Both are aligned
+ *               to 8, wherever the caller's are; to more they may not be.
  * @read:        reads. Many may run at the same time on one replica, beside no
  *               update. @op and @result are what the caller gave. NULL: this
  *               structure is never read.
@@ -213,7 +213,8 @@ uint32_t nr_context_replica(const struct nr_context *context);
  * @op, @len: the operation, any bytes; copied, so that nothing of it is
  *            referred to after return. What it points to must stay until every
  *            replica has applied it, see nr_sync().
- * @result:   result_size bytes are written here; NULL: not wanted.
+ * @result:   result_size bytes are written here, those that the update function
+ *            does not write as zero; not part of @op; NULL: not wanted.
  *
  * The update has been done, for all threads on all nodes, when this returns.
  * Updates of one context are done in the order of their submission. Waits for

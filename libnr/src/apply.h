@@ -40,8 +40,12 @@ static inline void apply_own(struct replica *r, uint64_t i,
 	const void *op = item->op;
 	uint32_t len = item->len;
 
-	if (item->slot)
+	if (item->slot) {
 		op = apply_op(r, i, &len);
+		/* As nr_update() does where there is no slot. */
+		if (item->result)
+			memset(item->result, 0, r->results);
+	}
 	r->update(r->object, op, len, item->result);
 	if (mutant(ANSWER_EARLY) && item->slot)
 		store_release(&item->slot->state, SLOT_DONE);

@@ -59,8 +59,7 @@ unsigned context_reap(struct nr_context *c, uint64_t *tags, unsigned n)
 		if (!slot_done(s))
 			break;
 		if (t->result)
-			memcpy(t->result, s->data,
-			       c->replica->nr->ops.result_size);
+			memcpy(t->result, s->data, c->replica->results);
 		if (tags)
 			tags[got] = t->tag;
 		/* Relaxed: the combiner looks for SLOT_PENDING only. */

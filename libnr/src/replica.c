@@ -18,7 +18,7 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 	r->log = &nr->log;
 	r->update = nr->ops.update;
 	r->read = nr->ops.read;
-	r->results = nr->ops.result_size > 0;
+	r->results = (uint32_t)nr->ops.result_size;
 	r->hooks = nr->ops.batch_begin || nr->ops.batch_end;
 	r->place = place;
 	r->node = node;

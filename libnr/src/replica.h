@@ -41,9 +41,9 @@ struct replica {
 		     void *result);
 	uint32_t id;
 	uint32_t place;
-	int hooks;   /* batch_begin or batch_end */
-	int results; /* updates have any */
-	int node;    /* of its memory; -1: none in particular */
+	int hooks;	  /* batch_begin or batch_end */
+	uint32_t results; /* bytes of an update's; 0: it has none */
+	int node;	  /* of its memory; -1: none in particular */
 	size_t object_bytes;
 	struct {
 		/* Written by the combiner; read by readers and collectors. */

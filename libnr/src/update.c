@@ -15,8 +15,8 @@ static void drop_copy(struct nr_context *c, const void *op, uint32_t len)
  * Somebody else combines, or older ones have to go first: into the slot, and
  * wait until it is done, or do it.
  */
-static void update_queued(struct nr_context *c, const void *op, uint32_t len,
-			  void *result)
+static __attribute__((noinline)) void
+update_queued(struct nr_context *c, const void *op, uint32_t len, void *result)
 {
 	struct replica *r = c->replica;
 	struct slot *s = context_sync(c);
@@ -27,7 +27,7 @@ static void update_queued(struct nr_context *c, const void *op, uint32_t len,
 		gate_unlock(&r->lock.gate);
 	}
 	if (result)
-		memcpy(result, s->data, r->nr->ops.result_size);
+		memcpy(result, s->data, r->results);
 	/* Relaxed: the combiner looks for SLOT_PENDING only. */
 	store_relaxed(&s->state, SLOT_FREE);
 }
@@ -37,6 +37,24 @@ static int has_older(const struct nr_context *c)
 {
 	return unlikely(c->head != c->tail) &&
 	       !slot_done(context_slot(c, c->tail - 1)) && !mutant(OVERTAKE);
+}
+
+/*
+ * What is in a log entry or a slot is aligned to 8. What is not where the
+ * caller has it goes through a slot: the structure's function is promised the
+ * same, whoever is the combiner.
+ */
+static int is_aligned(const void *op, const void *result)
+{
+	return likely(!(((uintptr_t)op | (uintptr_t)result) & 7));
+}
+
+static void clear(void *result, size_t size)
+{
+	if (likely(size == sizeof(uint64_t)))
+		memset(result, 0, sizeof(uint64_t)); /* one store */
+	else
+		memset(result, 0, size);
 }
 
 NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
@@ -53,10 +71,14 @@ NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
 	}
 	if (unlikely(!r->results))
 		result = NULL;
-	if (has_older(c) || !gate_try(&r->lock.gate)) {
+	if (has_older(c) || !is_aligned(op, result) ||
+	    !gate_try(&r->lock.gate)) {
 		update_queued(c, op, (uint32_t)len, result);
 		return 0;
 	}
+	/* Whatever way an update goes, what it does not write is the same. */
+	if (result)
+		clear(result, r->results);
 	own.op = op;
 	own.len = (uint32_t)len;
 	own.result = result;
