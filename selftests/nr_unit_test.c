@@ -521,6 +521,60 @@ static void refusals(void **state)
 	finish(nr);
 }
 
+/* A program that knows more of a structure asks for nothing there, or fails. */
+static void longer_structures(void **state)
+{
+	struct {
+		struct nr_ops v;
+		unsigned char more[8];
+	} ops = { cells_ops, { 0 } };
+	struct {
+		struct nr_attr v;
+		unsigned char more[8];
+	} attr = { NR_ATTR_INIT, { 0 } };
+	struct {
+		struct nr_context_attr v;
+		unsigned char more[8];
+	} cattr = { NR_CONTEXT_ATTR_INIT, { 0 } };
+	struct nr_context *c;
+	struct nr *nr;
+
+	(void)state;
+	ops.v.size = sizeof(ops);
+	attr.v.size = sizeof(attr);
+	cattr.v.size = sizeof(cattr);
+	ops.more[4] = 1;
+	assert_int_equal(nr_create(&ops.v, &attr.v, &nr), -E2BIG);
+	ops.more[4] = 0;
+	attr.more[0] = 1;
+	assert_int_equal(nr_create(&ops.v, &attr.v, &nr), -E2BIG);
+	attr.more[0] = 0;
+	attr.v.reserved = 1;
+	assert_int_equal(nr_create(&ops.v, &attr.v, &nr), -EINVAL);
+	attr.v.reserved = 0;
+	assert_int_equal(nr_create(&ops.v, &attr.v, &nr), 0);
+	cattr.more[2] = 1;
+	assert_int_equal(nr_register(nr, &cattr.v, &c), -E2BIG);
+	cattr.more[2] = 0;
+	assert_int_equal(nr_register(nr, &cattr.v, &c), 0);
+	nr_leave(c);
+	finish(nr);
+}
+
+/* Nothing of what programs share with the library lies between fields. */
+static void no_padding(void **state)
+{
+	(void)state;
+	assert_int_equal(sizeof(struct nr_attr),
+			 offsetof(struct nr_attr, reserved) + 4);
+	assert_int_equal(sizeof(struct nr_place),
+			 offsetof(struct nr_place, reserved) + 4);
+	assert_int_equal(sizeof(struct nr_context_attr),
+			 offsetof(struct nr_context_attr, depth) + 4);
+	assert_int_equal(sizeof(struct nr_replica_stats),
+			 offsetof(struct nr_replica_stats, parks) + 8);
+}
+
 /* ---- replicas ----------------------------------------------------------- */
 
 static void late_replicas(void **state)
@@ -966,6 +1020,8 @@ int main(void)
 		cmocka_unit_test(others_are_served),
 		cmocka_unit_test(batch_hooks),
 		cmocka_unit_test(refusals),
+		cmocka_unit_test(longer_structures),
+		cmocka_unit_test(no_padding),
 		cmocka_unit_test(late_replicas),
 		cmocka_unit_test(many_contexts),
 		cmocka_unit_test(an_idle_replica),

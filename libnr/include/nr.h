@@ -16,7 +16,10 @@
  * - A function that can fail returns 0 or a count, or a negative errno value.
  *   errno itself is neither read nor written for the caller's use.
  * - Every attribute structure starts with its size; zero in any other field
- *   means the default. Use the *_INIT macros. New fields are only appended.
+ *   means the default. Use the *_INIT macros. New fields are only appended. A
+ *   structure that is longer than the library knows must be zero there, or
+ *   -E2BIG is returned: what was asked for is not quietly left out. Fields
+ *   named reserved must be zero.
  * - Functions may be called from any thread unless their comment says less.
  *   None may be called from a signal handler, or from the functions of struct
  *   nr_ops for the same nr.
@@ -138,7 +141,8 @@ struct nr_attr {
 	uint32_t batch;
 	uint32_t replicas;
 	const char *topology;
-	enum nr_memory memory;
+	uint32_t memory; /* enum nr_memory */
+	uint32_t reserved;
 };
 
 #define NR_ATTR_INIT NR_INIT_(nr_attr)
@@ -149,8 +153,9 @@ struct nr_attr {
  * @attr: attributes or NULL.
  * @out:  the caller's to destroy.
  *
- * Return: 0; -EINVAL: no update function, or a value that cannot be; -ENOMEM;
- * what nr_topology_open() said of the topology; what init said.
+ * Return: 0; -EINVAL: no update function, or a value that cannot be; -E2BIG:
+ * @ops or @attr has fields that are not known here; -ENOMEM; what
+ * nr_topology_open() said of the topology; what init said.
  */
 int nr_create(const struct nr_ops *ops, const struct nr_attr *attr,
 	      struct nr **out);
@@ -191,7 +196,7 @@ struct nr_context_attr {
  *
  * Any number of contexts can be registered, at any time.
  *
- * Return: 0; -ENOENT: no such replica; -EINVAL; -ENOMEM.
+ * Return: 0; -ENOENT: no such replica; -EINVAL; -E2BIG; -ENOMEM.
  */
 int nr_register(struct nr *nr, const struct nr_context_attr *attr,
 		struct nr_context **out);
@@ -474,9 +479,10 @@ void nr_write_unlock(struct nr_rwlock *lock);
  */
 struct nr_place {
 	size_t size;
-	int node;
-	int memory;
+	int32_t node;
+	int32_t memory;
 	uint32_t cpus;
+	uint32_t reserved;
 };
 
 /**

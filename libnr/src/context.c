@@ -157,12 +157,10 @@ NR_PUBLIC int nr_register(struct nr *nr, const struct nr_context_attr *attr,
 	struct nr_context_attr a = NR_CONTEXT_ATTR_INIT;
 	struct nr_context *c = NULL;
 	struct replica *r;
-	int err;
+	int err = attr ? sized_read(&a, sizeof(a), attr) : 0;
 
-	if (attr && attr->size < sizeof(size_t))
-		return -EINVAL;
-	if (attr)
-		sized_copy(&a, sizeof(a), attr, attr->size);
+	if (err)
+		return err;
 	if (!a.depth)
 		a.depth = DEPTH_DEFAULT;
 	if (a.depth > DEPTH_MAX)

@@ -22,7 +22,8 @@ static int defaults(struct nr *nr)
 
 	if (!nr->ops.update || nr->ops.result_size > RESULT_MAX ||
 	    nr->ops.object_size > SIZE_MAX / 2 || a->log_size > LOG_SIZE_MAX ||
-	    a->op_size > OP_SIZE_MAX || a->memory > NR_MEMORY_ANY)
+	    a->op_size > OP_SIZE_MAX || a->memory > NR_MEMORY_ANY ||
+	    a->reserved)
 		return -EINVAL;
 	if (!a->log_size)
 		a->log_size = LOG_SIZE_DEFAULT;
@@ -71,15 +72,14 @@ NR_PUBLIC int nr_create(const struct nr_ops *ops, const struct nr_attr *attr,
 	struct nr *nr;
 	int err;
 
-	if (ops->size < sizeof(size_t) || (attr && attr->size < sizeof(size_t)))
-		return -EINVAL;
 	nr = mem_node_alloc(sizeof(*nr), -1, NR_MEMORY_ANY);
 	if (!nr)
 		return -ENOMEM;
-	sized_copy(&nr->ops, sizeof(nr->ops), ops, ops->size);
-	if (attr)
-		sized_copy(&nr->attr, sizeof(nr->attr), attr, attr->size);
-	err = set_up(nr);
+	err = sized_read(&nr->ops, sizeof(nr->ops), ops);
+	if (!err && attr)
+		err = sized_read(&nr->attr, sizeof(nr->attr), attr);
+	if (!err)
+		err = set_up(nr);
 	nr->attr.topology = NULL; /* the caller's */
 	if (err)
 		tear_down(nr);

@@ -275,7 +275,7 @@ NR_PUBLIC uint32_t nr_topology_places(const struct nr_topology *t)
 NR_PUBLIC int nr_topology_place(const struct nr_topology *t, uint32_t i,
 				struct nr_place *place)
 {
-	struct nr_place p = { sizeof(p), 0, 0, 0 };
+	struct nr_place p = { .size = sizeof(p) };
 
 	if (place->size < sizeof(size_t))
 		return -EINVAL;

@@ -3,6 +3,7 @@
 #ifndef NR_UTIL_H
 #define NR_UTIL_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -55,6 +56,24 @@ static inline void sized_copy(void *to, size_t size, const void *from,
 	memset(to, 0, size);
 	memcpy(to, from, size < have ? size : have);
 	*(size_t *)to = size;
+}
+
+/*
+ * The other way: what a program asks for. Where it knows more than we do it may
+ * ask for nothing there (as copy_struct_from_user() of Linux has it). 0;
+ * -EINVAL: no size; -E2BIG.
+ */
+static inline int sized_read(void *to, size_t size, const void *from)
+{
+	size_t have = *(const size_t *)from;
+
+	if (have < sizeof(size_t))
+		return -EINVAL;
+	for (size_t i = size; i < have; i++)
+		if (((const unsigned char *)from)[i])
+			return -E2BIG;
+	sized_copy(to, size, from, have);
+	return 0;
 }
 
 /*
