@@ -402,6 +402,7 @@ void load_begin(struct load *l, const struct load_attr *attr, uint64_t seed)
 	struct nr_attr a = NR_ATTR_INIT;
 	int err;
 
+	sched_mapped(1);
 	l->attr = *attr;
 	a.topology = attr->topology ? attr->topology : "2x1";
 	a.log_size = attr->log_size;
@@ -452,5 +453,7 @@ const char *load_end(struct load *l)
 	free(all);
 	if (nr_destroy(l->nr) && !bad)
 		bad = "contexts are left";
+	if (sched_mapped(0) && !bad)
+		bad = "memory is left";
 	return bad;
 }

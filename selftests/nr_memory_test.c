@@ -163,9 +163,11 @@ static void each_allocation_fails(void (*fn)(void))
 	uint64_t all;
 
 	sched_no_memory(0);
+	sched_mapped(1);
 	failures = 0;
 	fn();
 	assert_int_equal(failures, 0);
+	assert_int_equal(sched_mapped(0), 0);
 	all = sched_allocations();
 	assert_true(all > 5);
 	for (uint64_t i = 1; i <= all; i++) {
@@ -173,6 +175,7 @@ static void each_allocation_fails(void (*fn)(void))
 		sched_no_memory(i);
 		fn();
 		assert_int_equal(failures, 1);
+		assert_int_equal(sched_mapped(0), 0);
 	}
 	sched_no_memory(0);
 	printf("# %llu allocations\n", (unsigned long long)all);

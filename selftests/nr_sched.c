@@ -63,6 +63,7 @@ static char failure[512];
 
 enum nr_mutant nr_test_mutant;
 static _Atomic uint64_t allocations, fail_at;
+static _Atomic int64_t mapped_bytes;
 
 uint64_t sched_random(uint64_t *state)
 {
@@ -276,6 +277,17 @@ void sched_no_memory(uint64_t n)
 uint64_t sched_allocations(void)
 {
 	return atomic_load(&allocations);
+}
+
+void nr_test_mapped(int64_t bytes)
+{
+	atomic_fetch_add(&mapped_bytes, bytes);
+}
+
+int64_t sched_mapped(int zero)
+{
+	return zero ? atomic_exchange(&mapped_bytes, 0)
+		    : atomic_load(&mapped_bytes);
 }
 
 /* ------------------------------------------------------------------------- */

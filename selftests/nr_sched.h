@@ -58,6 +58,10 @@ uint64_t sched_now(void);
 void sched_no_memory(uint64_t n);
 uint64_t sched_allocations(void);
 
+/* Bytes that the library has mapped and not unmapped, since this was last asked
+ * with @zero. */
+int64_t sched_mapped(int zero);
+
 /* A pseudo-random sequence of one's own (splitmix64). */
 uint64_t sched_random(uint64_t *state);
 

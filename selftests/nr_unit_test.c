@@ -792,12 +792,15 @@ static void memory_is_local(void **state)
 		assert_int_equal(nr_create(&cells_ops, &attr, &nr), 0);
 		for (struct replica *r = nr->replicas; r; r = r->next) {
 			int want = nr->topology->places[r->place].memory;
-			void *parts[] = { r, r->object, NULL };
+			void *parts[] = { r,	r->object, r->items,
+					  NULL, NULL,	   NULL };
 			int mode = -1, node;
 
 			c = join(nr, r->id, 0);
-			parts[2] = c;
-			for (int k = 0; k < 3; k++) {
+			parts[3] = c;
+			parts[4] = r->contexts;
+			parts[5] = r->lock.readers;
+			for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
 				node = node_of(parts[k], &mode);
 				if (want < 0 || node == -ENOSYS ||
 				    node == -EPERM) {

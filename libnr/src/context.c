@@ -122,16 +122,15 @@ static int add_context(struct replica *r, struct nr_context *c)
 	int err;
 
 	if (r->ncontexts == r->contexts_cap) {
-		uint32_t cap = r->contexts_cap ? 2 * r->contexts_cap : 8;
 		struct nr_context **more =
-			mem_realloc(r->contexts, cap * sizeof(*more));
+			mem_node_more(r->contexts, &r->contexts_cap, r->node,
+				      r->nr->attr.memory);
 
 		if (!more)
 			return -ENOMEM;
 		r->contexts = more;
-		r->contexts_cap = cap;
 	}
-	err = rlock_add(&r->lock, &c->reader);
+	err = rlock_add(&r->lock, &c->reader, r->node, r->nr->attr.memory);
 	if (!err)
 		r->contexts[r->ncontexts++] = c;
 	return err;

@@ -45,7 +45,10 @@ static void *pages(size_t size)
 		return NULL;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	mapped((int64_t)size);
+	return p;
 }
 
 static int one_node(unsigned long *nodes, int node)
@@ -88,7 +91,7 @@ void *mem_node_alloc(size_t size, int node, enum nr_memory how)
 		    how == NR_MEMORY_BIND ? MPOL_BIND : MPOL_PREFERRED, nodes,
 		    MAX_NODES + 1, 0) &&
 	    how == NR_MEMORY_BIND) {
-		munmap(p, size);
+		mem_node_free(p, size);
 		return NULL;
 	}
 	return p;
@@ -96,8 +99,36 @@ void *mem_node_alloc(size_t size, int node, enum nr_memory how)
 
 void mem_node_free(void *p, size_t size)
 {
-	if (p)
-		munmap(p, size);
+	if (!p)
+		return;
+	if (munmap(p, size))
+		abort(); /* it is not ours */
+	mapped(-(int64_t)size);
+}
+
+#ifdef NR_TEST_POINTS
+#define FIRST_POINTERS 8u /* so that a test sees them grow */
+#else
+#define FIRST_POINTERS 512u
+#endif
+
+void *mem_node_more(void *old, uint32_t *cap, int node, enum nr_memory how)
+{
+	uint32_t more = old ? 2 * *cap : FIRST_POINTERS;
+	void *p = mem_node_alloc(more * sizeof(void *), node, how);
+
+	if (!p)
+		return NULL;
+	if (old)
+		memcpy(p, old, *cap * sizeof(void *));
+	mem_node_free_array(old, *cap);
+	*cap = more;
+	return p;
+}
+
+void mem_node_free_array(void *p, uint32_t cap)
+{
+	mem_node_free(p, cap * sizeof(void *));
 }
 
 void *mem_spread_alloc(size_t size)

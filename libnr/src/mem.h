@@ -23,6 +23,13 @@ void mem_free(void *p);
 void *mem_node_alloc(size_t size, int node, enum nr_memory how);
 void mem_node_free(void *p, size_t size);
 
+/*
+ * Twice as much room for the @cap pointers that @old has; the first time a page
+ * of it. NULL: there is none, and @old is as it was.
+ */
+void *mem_node_more(void *old, uint32_t *cap, int node, enum nr_memory how);
+void mem_node_free_array(void *p, uint32_t cap);
+
 /* Whole pages, taken in turn from all nodes that the process may use. */
 void *mem_spread_alloc(size_t size);
 

@@ -60,6 +60,8 @@ void nr_test_idle(void);
 void nr_test_failed(const char *what, const char *file, int line);
 /* Is this allocation to fail? */
 int nr_test_no_memory(void);
+/* So many bytes have been mapped; or, if negative, unmapped. */
+void nr_test_mapped(int64_t bytes);
 /* As futex_wait() and futex_wake_all(). */
 void nr_test_sleep(_Atomic uint32_t *word, uint32_t val);
 void nr_test_wake(_Atomic uint32_t *word);
@@ -68,6 +70,7 @@ extern enum nr_mutant nr_test_mutant;
 #define point() nr_test_point()
 #define mutant(name) (nr_test_mutant == NR_MUTANT_##name)
 #define no_memory() nr_test_no_memory()
+#define mapped(bytes) nr_test_mapped(bytes)
 #define invariant(cond)                                                        \
 	do {                                                                   \
 		if (!(cond))                                                   \
@@ -79,6 +82,7 @@ extern enum nr_mutant nr_test_mutant;
 #define point() ((void)0)
 #define mutant(name) 0
 #define no_memory() 0
+#define mapped(bytes) ((void)0)
 #define invariant(cond) ((void)0)
 
 #endif

@@ -10,10 +10,15 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 {
 	int node = nr->topology->places[place].memory;
 	enum nr_memory how = nr->attr.memory;
-	struct replica *r = mem_node_alloc(sizeof(*r), node, how);
+	size_t head = align_up(sizeof(struct replica), NR_APART);
+	size_t bytes =
+		head + (nr->attr.batch + (size_t)1) * sizeof(struct item);
+	struct replica *r = mem_node_alloc(bytes, node, how);
 
 	if (!r)
 		return NULL;
+	r->bytes = bytes;
+	r->items = (void *)((char *)r + head);
 	r->nr = nr;
 	r->log = &nr->log;
 	r->update = nr->ops.update;
@@ -24,8 +29,7 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 	r->node = node;
 	r->object_bytes = max_u64(nr->ops.object_size, 1);
 	r->object = mem_node_alloc(r->object_bytes, node, how);
-	r->items = mem_alloc((nr->attr.batch + (size_t)1) * sizeof(*r->items));
-	if (!r->object || !r->items) {
+	if (!r->object) {
 		replica_free(r);
 		return NULL;
 	}
@@ -35,10 +39,9 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 void replica_free(struct replica *r)
 {
 	rlock_fini(&r->lock);
-	mem_free(r->contexts);
-	mem_free(r->items);
+	mem_node_free_array(r->contexts, r->contexts_cap);
 	mem_node_free(r->object, r->object_bytes);
-	mem_node_free(r, sizeof(*r));
+	mem_node_free(r, r->bytes);
 }
 
 int replica_init(struct replica *r)

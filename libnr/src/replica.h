@@ -45,6 +45,7 @@ struct replica {
 	uint32_t results; /* bytes of an update's; 0: it has none */
 	int node;	  /* of its memory; -1: none in particular */
 	size_t object_bytes;
+	size_t bytes; /* of this, the items behind it included */
 	struct {
 		/* Written by the combiner; read by readers and collectors. */
 		apart _Atomic uint64_t ltail;

@@ -97,17 +97,15 @@ void rlock_write_wait(struct rlock *l, struct reader *r, uint32_t section)
 	}
 }
 
-int rlock_add(struct rlock *l, struct reader *r)
+int rlock_add(struct rlock *l, struct reader *r, int node, enum nr_memory how)
 {
 	if (l->n == l->cap) {
-		uint32_t cap = l->cap ? 2 * l->cap : 8;
 		struct reader **more =
-			mem_realloc(l->readers, cap * sizeof(struct reader *));
+			mem_node_more(l->readers, &l->cap, node, how);
 
 		if (!more)
 			return -ENOMEM;
 		l->readers = more;
-		l->cap = cap;
 	}
 	r->lock = l;
 	l->readers[l->n++] = r;
@@ -125,5 +123,5 @@ void rlock_del(struct rlock *l, struct reader *r)
 
 void rlock_fini(struct rlock *l)
 {
-	mem_free(l->readers);
+	mem_node_free_array(l->readers, l->cap);
 }

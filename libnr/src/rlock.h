@@ -21,6 +21,7 @@
 #define NR_RLOCK_H
 
 #include "gate.h"
+#include "nr.h"
 
 #ifdef NR_TEST_POINTS
 #define RLOCK_BYPASS 2u
@@ -106,8 +107,11 @@ static inline void rlock_write_end(struct rlock *l)
 	store_release_or_relaxed(&l->writer, 0, RELAXED_WRITER);
 }
 
-/* The gate's owner: one reader more, -ENOMEM; one less. */
-int rlock_add(struct rlock *l, struct reader *r);
+/*
+ * The gate's owner: one reader more, -ENOMEM; one less. The list of them, which
+ * every section goes through, is on @node.
+ */
+int rlock_add(struct rlock *l, struct reader *r, int node, enum nr_memory how);
 void rlock_del(struct rlock *l, struct reader *r);
 
 /* Nobody may use it. */

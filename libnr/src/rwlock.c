@@ -49,7 +49,7 @@ NR_PUBLIC int nr_rwlock_join(struct nr_rwlock *lock, struct nr_reader **out)
 	if (!reader)
 		return -ENOMEM;
 	gate_lock(&lock->lock.gate);
-	err = rlock_add(&lock->lock, &reader->reader);
+	err = rlock_add(&lock->lock, &reader->reader, -1, NR_MEMORY_ANY);
 	gate_unlock(&lock->lock.gate);
 	if (err) {
 		mem_node_free(reader, sizeof(*reader));
