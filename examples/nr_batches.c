@@ -59,7 +59,9 @@ static int count(struct nr *nr, struct nr_context *c)
 						       : nr_wait(c, tags, 1, 1);
 	printf("%d updates, the tenth returned %" PRIu64 "\n", n, results[9]);
 
-	more = nr_replica_add(nr, -1);
+	/* on the last of the places that there are */
+	more = (int)nr_topology_places(nr_topology_of(nr)) - 1;
+	more = nr_replica_add(nr, more);
 	if (more < 0)
 		return -1;
 	nr_sync(c);

@@ -586,6 +586,8 @@ static void late_replicas(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 100; i++)
 		set(a, i, i);
+	assert_int_equal(nr_topology_places(nr_topology_of(nr)), 2);
+	assert_int_equal(nr_replica_add(nr, 2), -EINVAL);
 	/* what it starts with was collected long ago */
 	id = nr_replica_add(nr, 1);
 	assert_int_equal(id, 2);
@@ -865,6 +867,14 @@ static int root_down(void **state)
 	return system(command);
 }
 
+/* Nodes that the test says this process may have memory of. */
+static uint64_t nodes;
+
+static int memory_of_test(int id)
+{
+	return id < 64 && (nodes >> id & 1);
+}
+
 /* "node/memory:cpus node/memory:cpus" */
 static void expect(const char *spec, const char *allowed, const char *what)
 {
@@ -875,7 +885,7 @@ static void expect(const char *spec, const char *allowed, const char *what)
 	int err;
 
 	assert_int_equal(set_parse(&cpus, allowed, NULL), 0);
-	err = topology_of(root, &cpus, spec, &t);
+	err = topology_of(root, &cpus, memory_of_test, spec, &t);
 	set_free(&cpus);
 	if (err)
 		n = (size_t)snprintf(text, sizeof(text), "%s", strerror(-err));
@@ -899,7 +909,7 @@ static void machines(void **state)
 	/* none that it tells of */
 	expect(NULL, "0-2", "-1/-1:0:1:2");
 	expect("2x1", "0-2", "-1/-1:0 -1/-1:1");
-	/* Node 0 has to be one that this process may use. */
+	nodes = 1;
 	write_file(".", "online", "0\n");
 	node(0, "0-3\n", 1000, "10\n");
 	expect(NULL, "0-3", "0/0:0:1:2:3");
@@ -912,13 +922,16 @@ static void machines(void **state)
 	/* the second has no CPUs: it is no place */
 	node(1, "\n", 1000, "20 10\n");
 	expect(NULL, "0-5", "0/0:0:1:2:3");
-	/* sparse numbers, and memory that this process may not have: if it
-	 * has that of node 0 only, as on a machine with one node */
+	/* sparse numbers, and memory that this process may not have */
 	write_file(".", "online", "0,37\n");
 	node(37, "6,8\n", 1000, "20 10\n");
-	expect(NULL, "0-9",
-	       mem_node_allowed(37) ? "0/0:0:1:2:3 37/37:6:8"
-				    : "0/0:0:1:2:3:6:8");
+	expect(NULL, "0-9", "0/0:0:1:2:3:6:8");
+	nodes |= UINT64_C(1) << 37;
+	expect(NULL, "0-9", "0/0:0:1:2:3 37/37:6:8");
+	/* of none: then no node is believed to have any */
+	nodes = 0;
+	expect(NULL, "0-9", "0/-1:0:1:2:3:6:8");
+	nodes = 1;
 	/* nonsense instead of lists */
 	write_file(".", "online", "zero\n");
 	expect(NULL, "0-1", "-1/-1:0:1");
@@ -935,17 +948,28 @@ static void nearest(void **state)
 	struct nr_topology *t;
 
 	(void)state;
-	if (!mem_node_allowed(1)) {
-		/* Then there is one that is allowed; the others are far. */
-		write_file(".", "online", "0-2\n");
-		node(0, "0\n", 1000, "10 20 30\n");
-		node(1, "1\n", 1000, "20 10 15\n");
-		node(2, "2\n", 0, "30 15 10\n");
-		expect(NULL, "0-2", "0/0:0:1:2");
-	}
+	write_file(".", "online", "0-3\n");
+	node(0, "0\n", 1000, "10 20 30 12\n");
+	node(1, "1\n", 1000, "20 10 15 20\n");
+	node(2, "2\n", 0, "30 15 10 25\n");
+	node(3, "3\n", 1000, "12 20 25 10\n");
+	/* The third has none: the second is nearest, not the first. */
+	nodes = 0xf;
+	expect(NULL, "0-3", "0/0:0 1/1:1:2 3/3:3");
+	/* Memory that is near, but forbidden: then the fourth's. */
+	nodes = 0x9;
+	expect(NULL, "0-3", "0/0:0:1 3/3:2:3");
+	nodes = 0x3;
+	expect(NULL, "0-3", "0/0:0:3 1/1:1:2");
+	/* Distances that are not there: the first that has some. */
+	nodes = 0xf;
+	node(2, "2\n", 0, "\n");
+	expect(NULL, "0-3", "0/0:0:2 1/1:1 3/3:3");
 	write_file(".", "online", "0\n");
+	nodes = 1;
 	assert_int_equal(set_parse(&cpus, "0-1", NULL), 0);
-	assert_int_equal(topology_of(root, &cpus, "0/1", &t), 0);
+	assert_int_equal(topology_of(root, &cpus, memory_of_test, "0/1", &t),
+			 0);
 	set_free(&cpus);
 	assert_int_equal(nr_topology_places(t), 2);
 	assert_int_equal(nr_topology_place(t, 1, &place), 0);
@@ -959,6 +983,7 @@ static void nearest(void **state)
 static void specs(void **state)
 {
 	(void)state;
+	nodes = 1;
 	write_file(".", "online", "0\n");
 	node(0, "0-3\n", 1000, "10\n");
 	expect("1x1", "0-3", "0/0:0");

@@ -299,7 +299,7 @@ int nr_wait(struct nr_context *context, uint64_t *tags, unsigned n,
 
 /**
  * nr_replica_add - one replica more, at run time
- * @place: where, an index into the topology; -1: where the fewest are.
+ * @place: where, an index into nr_topology_of(@nr); -1: where the fewest are.
  *
  * It starts as a clone of another one. That one's combiner lock is held
  * meanwhile: its threads do not update, and read only as long as nobody else
@@ -344,7 +344,7 @@ int nr_inspect(struct nr *nr,
  * struct nr_replica_stats - counters of one replica
  * @size:     set by the caller to sizeof(struct nr_replica_stats) before.
  * @replica:  its number. Numbers start with 1 and are not used again.
- * @place:    where it is: an index into the topology.
+ * @place:    where it is: an index into nr_topology_of().
  * @contexts: registered now.
  * @lag:      updates in the log that it has not applied yet.
  * @applied:  updates applied ever, those that a clone started with included.
@@ -503,6 +503,13 @@ int nr_topology_open(const char *spec, struct nr_topology **out);
 
 /** nr_topology_close - free it; NULL is ignored */
 void nr_topology_close(struct nr_topology *topology);
+
+/**
+ * nr_topology_of - the places that @nr has replicas on, or may have
+ *
+ * Return: not the caller's to close; it stays as it is until nr_destroy().
+ */
+const struct nr_topology *nr_topology_of(const struct nr *nr);
 
 /** nr_topology_places - how many there are, at least one */
 uint32_t nr_topology_places(const struct nr_topology *topology);

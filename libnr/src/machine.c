@@ -122,7 +122,7 @@ static int read_node(struct machine *m, struct machine_node *node,
 	return err;
 }
 
-int machine_read(struct machine *m, const char *root)
+int machine_read(struct machine *m, const char *root, int (*allowed)(int node))
 {
 	struct set online = { NULL, 0 };
 	char path[PATH_MAX], *text = NULL;
@@ -152,6 +152,8 @@ int machine_read(struct machine *m, const char *root)
 		id = set_next(&online, id);
 		m->nodes[i].id = id;
 		err = read_node(m, &m->nodes[i], root);
+		m->nodes[i].has_memory =
+			m->nodes[i].has_memory && allowed((int)id);
 	}
 	set_free(&online);
 	if (err)

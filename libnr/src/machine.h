@@ -32,7 +32,7 @@ int set_parse(struct set *s, const char *text, const char **end);
 
 struct machine_node {
 	uint32_t id;
-	int has_memory;
+	int has_memory; /* that this process may have */
 	struct set cpus;
 	uint32_t *distance; /* to the i-th node; NULL if it does not say */
 };
@@ -43,10 +43,11 @@ struct machine {
 };
 
 /*
- * Read it from @root. A machine without that folder has no nodes, which is no
- * error. 0 or -ENOMEM.
+ * Read it from @root; @allowed says of which nodes this process may have
+ * memory. A machine without that folder has no nodes, which is no error. 0 or
+ * -ENOMEM.
  */
-int machine_read(struct machine *m, const char *root);
+int machine_read(struct machine *m, const char *root, int (*allowed)(int node));
 void machine_free(struct machine *m);
 
 /* CPUs that the calling thread may run on; 0 or -errno. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "replica.h"
 #include "util.h"
 
 static int add_place(struct nr_topology *t, int node, int memory)
@@ -34,23 +35,18 @@ static int add_place(struct nr_topology *t, int node, int memory)
 
 /* ---- the machine's own places ------------------------------------------- */
 
-static int usable(const struct machine_node *node)
-{
-	return node->has_memory && mem_node_allowed((int)node->id);
-}
-
 /* The @i-th node's memory, or that of the nearest node that has some. */
 static int memory_of(const struct machine *m, uint32_t i)
 {
 	uint32_t best = UINT32_MAX, nearest = UINT32_MAX;
 
-	if (usable(&m->nodes[i]))
+	if (m->nodes[i].has_memory)
 		return (int)m->nodes[i].id;
 	for (uint32_t j = 0; j < m->n; j++) {
 		uint32_t far = m->nodes[i].distance ? m->nodes[i].distance[j]
 						    : UINT32_MAX - 1;
 
-		if (usable(&m->nodes[j]) && far < nearest) {
+		if (m->nodes[j].has_memory && far < nearest) {
 			nearest = far;
 			best = j;
 		}
@@ -96,7 +92,7 @@ static int places_of_machine(struct nr_topology *t, const struct machine *m,
 
 	for (int own = 1; own >= 0; own--)
 		for (uint32_t i = 0; !err && i < m->n; i++)
-			if (usable(&m->nodes[i]) == own)
+			if (m->nodes[i].has_memory == own)
 				err = put_cpus(t, memory_of(m, i), &m->nodes[i],
 					       allowed);
 	if (err || t->n)
@@ -211,7 +207,8 @@ static int index_cpus(struct nr_topology *t)
 	return 0;
 }
 
-int topology_of(const char *root, const struct set *allowed, const char *spec,
+int topology_of(const char *root, const struct set *allowed,
+		int (*memory)(int node), const char *spec,
 		struct nr_topology **out)
 {
 	struct nr_topology *t = mem_alloc(sizeof(*t));
@@ -220,7 +217,7 @@ int topology_of(const char *root, const struct set *allowed, const char *spec,
 
 	if (!t)
 		return -ENOMEM;
-	err = machine_read(&m, root);
+	err = machine_read(&m, root, memory);
 	if (err) {
 		mem_free(t);
 		return err;
@@ -251,7 +248,8 @@ NR_PUBLIC int nr_topology_open(const char *spec, struct nr_topology **out)
 	if (spec && !*spec)
 		spec = NULL;
 	if (!err)
-		err = topology_of(MACHINE_ROOT, &allowed, spec, out);
+		err = topology_of(MACHINE_ROOT, &allowed, mem_node_allowed,
+				  spec, out);
 	set_free(&allowed);
 	return err;
 }
@@ -265,6 +263,11 @@ NR_PUBLIC void nr_topology_close(struct nr_topology *t)
 	mem_free(t->places);
 	mem_free(t->of_cpu);
 	mem_free(t);
+}
+
+NR_PUBLIC const struct nr_topology *nr_topology_of(const struct nr *nr)
+{
+	return nr->topology;
 }
 
 NR_PUBLIC uint32_t nr_topology_places(const struct nr_topology *t)

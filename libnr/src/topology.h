@@ -22,9 +22,11 @@ struct nr_topology {
 
 /*
  * nr_topology_open() of a machine whose nodes are in folder @root, by a thread
- * that may run on the CPUs in @allowed.
+ * that may run on the CPUs in @allowed, and have memory of the nodes that
+ * @memory says (mem_node_allowed(), or what a test has instead).
  */
-int topology_of(const char *root, const struct set *allowed, const char *spec,
+int topology_of(const char *root, const struct set *allowed,
+		int (*memory)(int node), const char *spec,
 		struct nr_topology **out);
 
 #endif
