@@ -88,6 +88,37 @@ const char *history_check_indices(struct event *events, size_t n)
 	return bad;
 }
 
+/* A read that saw so many updates is before the one with that index. */
+static int by_version(const void *a, const void *b)
+{
+	const struct event *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return y->is_read - x->is_read;
+}
+
+const char *history_replay(const struct history_model *model,
+			   struct event *events, size_t n)
+{
+	unsigned char state[HISTORY_STATE_MAX] = { 0 };
+
+	if (model->size > sizeof(state))
+		return "state too long";
+	if (n)
+		qsort(events, n, sizeof(*events), by_version);
+	for (size_t i = 0; i < n; i++)
+		if (!model->apply(state, events[i].op, events[i].result)) {
+			snprintf(wrong, sizeof(wrong),
+				 "the result of the %s at %llu was %llu",
+				 events[i].is_read ? "read" : "update",
+				 (unsigned long long)events[i].at,
+				 (unsigned long long)events[i].result);
+			return wrong;
+		}
+	return NULL;
+}
+
 /* ---- by a model --------------------------------------------------------- */
 
 #define SEEN_BITS 16

@@ -3,7 +3,8 @@
  * nr_history.h - what was called and returned when, and was it linearizable?
  *
  * Two checkers. The oracle wants to know where in the log each update was and
- * which version each read saw, and then needs one look at each event. The other
+ * which version each read saw, and then needs one look at each event for the
+ * order, and one for the results, by a sequential model. The other
  * (Wing and Gong, 1993, with Lowe's memory of what has been tried, 2017) wants
  * nothing but a sequential model, and histories of at most 64 operations.
  */
@@ -34,6 +35,13 @@ struct history_model {
 	size_t size;
 	int (*apply)(void *state, const uint64_t *op, uint64_t result);
 };
+
+/*
+ * NULL; or what is wrong: @events, which history_check_indices() has accepted,
+ * one after the other in the order that their indices tell. However many.
+ */
+const char *history_replay(const struct history_model *model,
+			   struct event *events, size_t n);
 
 #define HISTORY_MAX 64u
 #define HISTORY_STATE_MAX 128u

@@ -190,6 +190,33 @@ static void model_of_load(void **state)
 	assert_null(history_check(&load_model, good, 3));
 }
 
+/* The same by indices; and a history longer than one can search. */
+static void replay(void **state)
+{
+	static struct event e[3000];
+	uint64_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(e); i++) {
+		int is_read = i % 3 == 2;
+
+		/* a read sees what has been added before it, in this order */
+		e[i] = (struct event){ .begin = 2 * i,
+				       .end = 2 * i + 1,
+				       .is_read = is_read,
+				       .at = i - i / 3,
+				       .op = { is_read ? 2 : LOAD_ADD, 1, i },
+				       .result = sum };
+		sum += is_read ? 0 : i;
+	}
+	assert_null(history_check_indices(e, ARRAY_LEN(e)));
+	assert_null(history_replay(&load_model, e, ARRAY_LEN(e)));
+	e[ARRAY_LEN(e) - 1].result++;
+	assert_null(history_check_indices(e, ARRAY_LEN(e)));
+	assert_non_null(history_replay(&load_model, e, ARRAY_LEN(e)));
+	assert_null(history_replay(&load_model, NULL, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +224,7 @@ int main(void)
 		cmocka_unit_test(by_model),
 		cmocka_unit_test(against_brute_force),
 		cmocka_unit_test(model_of_load),
+		cmocka_unit_test(replay),
 	};
 
 	return cmocka_run_group_tests_name("histories", tests, NULL, NULL);

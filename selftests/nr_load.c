@@ -448,6 +448,8 @@ const char *load_end(struct load *l)
 	}
 	if (!bad && l->attr.keep)
 		bad = history_check_indices(all, n);
+	if (!bad && l->attr.keep)
+		bad = history_replay(&load_model, all, n);
 	if (!bad && l->attr.keep && n <= HISTORY_MAX)
 		bad = history_check(&load_model, all, n);
 	free(all);
