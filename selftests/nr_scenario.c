@@ -181,10 +181,24 @@ static void inspect(void *arg)
 	nr_inspect(inspected, wait_for_read, NULL);
 }
 
-static const char *run_inspect(uint64_t seed)
+/* Who clones it has its lock, too. */
+static int clone_for_long(void *object, const void *from, void *arg)
 {
-	static const struct sched_fiber fibers[] = { { read_once, NULL },
-						     { inspect, NULL } };
+	wait_for_read(1, from, arg);
+	return load_ops.clone(object, from, arg);
+}
+
+static void add(void *arg)
+{
+	(void)arg;
+	sched_check(nr_replica_add(inspected, 0) == 3);
+}
+
+static const char *run_beside(uint64_t seed, void (*holds)(void *arg))
+{
+	const struct sched_fiber fibers[] = { { read_once, NULL },
+					      { holds, NULL } };
+	struct nr_ops ops = load_ops;
 	struct nr_context_attr cattr = NR_CONTEXT_ATTR_INIT;
 	struct nr_attr attr = NR_ATTR_INIT;
 	struct load_op op = { .id = 1 };
@@ -193,7 +207,8 @@ static const char *run_inspect(uint64_t seed)
 
 	attr.topology = "2x1";
 	cattr.replica = 1;
-	if (nr_create(&load_ops, &attr, &inspected) ||
+	ops.clone = clone_for_long;
+	if (nr_create(&ops, &attr, &inspected) ||
 	    nr_register(inspected, &cattr, &looking))
 		return "not made";
 	cattr.replica = 2;
@@ -212,9 +227,20 @@ static const char *run_inspect(uint64_t seed)
 	return nr_destroy(inspected) ? "contexts are left" : NULL;
 }
 
+static const char *run_inspect(uint64_t seed)
+{
+	return run_beside(seed, inspect);
+}
+
+static const char *run_clone(uint64_t seed)
+{
+	return run_beside(seed, add);
+}
+
 /* ------------------------------------------------------------------------- */
 
 #define SMALL .log_size = 4, .keep = 1
+#define PAIRS .log_size = 8, .batch = 2, .keep = 1
 
 const struct scenario scenarios[] = {
 	/* That of bug 1: log of 4, 3 threads, 2 replicas */
@@ -257,6 +283,22 @@ const struct scenario scenarios[] = {
 	    .reads = 20,
 	    .submits = 40 },
 	  NULL },
+	/* Batches of more than one that fill the log */
+	{ "batches of two in a log of eight",
+	  { PAIRS, .replicas = 2, .threads = 4, .steps = 5, .reads = 20,
+	    .submits = 40, .longs = 10 },
+	  NULL },
+	{ "batches of one replica",
+	  { PAIRS, .replicas = 1, .threads = 4, .steps = 5, .submits = 50 },
+	  NULL },
+	{ "batches beside an idle replica",
+	  { PAIRS, .replicas = 2, .spread = 1, .threads = 3, .idlers = 1,
+	    .steps = 6, .reads = 20, .submits = 50 },
+	  NULL },
+	{ "batches, replicas come and go",
+	  { PAIRS, .replicas = 2, .threads = 3, .steps = 6, .reads = 20,
+	    .submits = 40, .adds = 2 },
+	  NULL },
 	/* Nobody calls on the second replica. */
 	{ "an idle replica",
 	  { SMALL, .replicas = 2, .spread = 1, .threads = 3, .idlers = 1,
@@ -272,6 +314,7 @@ const struct scenario scenarios[] = {
 	  NULL },
 	{ "reader lock", { 0 }, run_rwlock },
 	{ "reads while a replica is inspected", { 0 }, run_inspect },
+	{ "reads while a replica is cloned", { 0 }, run_clone },
 	{ NULL, { 0 }, NULL },
 };
 

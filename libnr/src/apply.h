@@ -103,7 +103,7 @@ static inline void apply(struct replica *r, uint64_t upto,
 	log_completed(r->log, upto);
 	/* Release pairs with collectors (we have read what may then be
 	 * overwritten) and readers. */
-	store_release(&r->ltail, upto);
+	store_release_or_relaxed(&r->ltail, upto, RELAXED_LTAIL);
 	rlock_write_end(&r->lock);
 }
 

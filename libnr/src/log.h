@@ -155,7 +155,7 @@ static inline void log_collected(struct log *log, uint64_t head)
 	invariant(head <= load_relaxed(&log->ctail));
 	/* Release pairs with log_take(). Collectors take turns, so it only
 	 * grows; a smaller one would do no harm. */
-	store_release(&log->head, head);
+	store_release_or_relaxed(&log->head, head, RELAXED_HEAD);
 }
 
 /* Somebody has applied everything before @upto. */

@@ -42,8 +42,11 @@ enum nr_mutant {
 	NR_MUTANT_LOST_WAKE,	 /* who unlocks does not look for sleepers */
 	NR_MUTANT_GRANT_ASLEEP,	 /* a reader let in is not woken */
 	NR_MUTANT_NO_NEWS,	 /* readers sleep on after a section */
+	NR_MUTANT_CLONE_BEHIND,	 /* cloned as it is, behind the log */
 	NR_MUTANT_HEAD_FIRST,	 /* the head from one replica alone */
 	NR_MUTANT_RELAXED_ALIVE, /* orders that are too weak; for TSan: */
+	NR_MUTANT_RELAXED_LTAIL,
+	NR_MUTANT_RELAXED_HEAD,
 	NR_MUTANT_RELAXED_SLOT,
 	NR_MUTANT_RELAXED_ANSWER,
 	NR_MUTANT_RELAXED_READER,

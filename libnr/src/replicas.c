@@ -88,6 +88,9 @@ static int add(struct nr *nr, uint32_t place)
 	from = source_for(nr, place);
 	r->id = ++nr->next_id;
 	gate_lock(&from->lock.gate);
+	/* A clone may take long. Reads of what had been done go on. */
+	if (!mutant(CLONE_BEHIND))
+		replica_catch_up(from);
 	err = replica_clone(r, from);
 	if (!err && !mutant(LATE_COLLECT))
 		link_replica(nr, r);
