@@ -819,6 +819,68 @@ static void memory_is_local(void **state)
 	}
 }
 
+/* The calling thread's memory policy; -errno. */
+static int policy(unsigned long *where)
+{
+	int mode;
+
+	memset(where, 0, 128);
+	return syscall(SYS_get_mempolicy, &mode, where, 1024, NULL, 0) ? -errno
+								       : mode;
+}
+
+static int helped_with;
+
+static void policy_update(void *object, const void *op, size_t len,
+			  void *result)
+{
+	unsigned long where[16];
+
+	(void)op;
+	(void)len;
+	(void)result;
+	/* The other replica's object has been marked. */
+	if (*(uint64_t *)object)
+		helped_with = policy(where);
+}
+
+/*
+ * Who brings another node's replica forward has the policy of that node while
+ * its functions run, and then his own again.
+ */
+static void policy_is_restored(void **state)
+{
+	struct nr_ops ops = NR_OPS_INIT;
+	unsigned long node0 = 1, where[16], was[16];
+	struct nr_context *c;
+	struct nr *nr;
+
+	(void)state;
+	if (policy(was) < 0 ||
+	    syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, &node0, 65))
+		skip();
+	ops.object_size = 8;
+	ops.update = policy_update;
+	nr = make(&ops, 4, 2);
+	/* The machine may have one node: as if we were on none. */
+	nr->replicas->node = -1;
+	nr->replicas->next->node = 0;
+	*(uint64_t *)nr->replicas->next->object = 1;
+	c = join(nr, 1, 0);
+	helped_with = -1;
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(nr_update(c, NULL, 0, NULL), 0);
+	assert_int_equal(helped_with, MPOL_PREFERRED);
+	assert_int_equal(policy(where), MPOL_INTERLEAVE);
+	assert_true(where[0] == node0);
+	assert_int_equal(syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0), 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(nr_update(c, NULL, 0, NULL), 0);
+	assert_int_equal(policy(where), MPOL_DEFAULT);
+	nr_leave(c);
+	assert_int_equal(nr_destroy(nr), 0);
+}
+
 /* ---- topology ----------------------------------------------------------- */
 
 static char root[64];
@@ -1057,6 +1119,7 @@ int main(void)
 		cmocka_unit_test(hot_words_apart),
 		cmocka_unit_test(entries_are_lines),
 		cmocka_unit_test(memory_is_local),
+		cmocka_unit_test(policy_is_restored),
 		cmocka_unit_test_setup_teardown(machines, root_up, root_down),
 		cmocka_unit_test_setup_teardown(nearest, root_up, root_down),
 		cmocka_unit_test_setup_teardown(specs, root_up, root_down),
