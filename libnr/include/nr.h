@@ -25,6 +25,15 @@
  *   nr_ops for the same nr.
  * - A thread that does not call holds nobody up. One that is stopped inside a
  *   call may: the lock that it holds stays held.
+ * - Functions that a program gives to the library return to it: longjmp(), an
+ *   exception of C++, pthread_exit() or a cancellation that is acted upon in
+ *   there would leave its locks held for ever. Disable cancellation in threads
+ *   that are cancelled, or do not reach a cancellation point there.
+ * - Waiting is spinning, then sched_yield(), then sleeping; but for entries of
+ *   other combiners, for room in the log and for readers, which take no longer
+ *   than those run, nobody sleeps. A thread under SCHED_FIFO or SCHED_RR does
+ *   not yield to one of lower priority: threads that share a structure, and a
+ *   CPU, should have the same.
  * - After fork() the child may use what it inherited only if no other thread
  *   of the parent was inside a call.
  */
@@ -321,8 +330,9 @@ int nr_replica_remove(struct nr *nr, uint32_t replica);
 /**
  * nr_inspect - look at every replica's structure
  * @fn: called for each, brought up to date and not being updated meanwhile, in
- *      the order of their numbers; may only read, and not call for the same nr.
- *      A non-zero return ends it.
+ *      the order of their numbers; may only read. It must not call anything
+ *      for the same nr, not even nr_read(): the locks that this needs are
+ *      held. A non-zero return ends it.
  *
  * While @fn runs that replica waits as in nr_replica_add().
  *
@@ -438,6 +448,9 @@ int nr_rwlock_destroy(struct nr_rwlock *lock);
  * @out: to be used by one thread at a time, and given back with
  *       nr_rwlock_leave().
  *
+ * Waits for writers, which wait for readers: a thread that reads, with another
+ * line, or writes would wait for itself.
+ *
  * Return: 0; -ENOMEM.
  */
 int nr_rwlock_join(struct nr_rwlock *lock, struct nr_reader **out);
@@ -445,8 +458,8 @@ int nr_rwlock_join(struct nr_rwlock *lock, struct nr_reader **out);
 /**
  * nr_rwlock_leave - give it back
  *
- * Like nr_rwlock_join() it may wait for writers: the thread may not be reading.
- * NULL is ignored.
+ * It waits for writers like nr_rwlock_join(), so the thread may neither read,
+ * with this line or another, nor write. NULL is ignored.
  */
 void nr_rwlock_leave(struct nr_reader *reader);
 
