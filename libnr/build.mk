@@ -59,12 +59,13 @@ $(O)/libnr/nr.pc: libnr/nr.pc.in $(O)/.flags
 		-e 's|@includedir@|$(INCLUDEDIR)|' -e 's|@version@|$(VERSION)|' $< >$@
 
 nr_pages := $(wildcard libnr/man/*.[0-9])
+nr_headers := $(wildcard libnr/include/*.h)
 
 .PHONY: install-nr uninstall-nr $(O)/libnr/nr.pc
 install-nr: lib $(O)/libnr/nr.pc
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
-	$(Q)$(INSTALL) -m 644 libnr/include/nr.h $(DESTDIR)$(INCLUDEDIR)
+	$(Q)$(INSTALL) -m 644 $(nr_headers) $(DESTDIR)$(INCLUDEDIR)
 	$(Q)$(INSTALL) -m 644 $(O)/libnr/libnr.a $(DESTDIR)$(LIBDIR)
 	$(Q)$(INSTALL) -m 755 $(nr_so) $(DESTDIR)$(LIBDIR)
 	$(Q)ln -sf libnr.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libnr.so.$(VERSION_MAJOR)
@@ -75,7 +76,8 @@ install-nr: lib $(O)/libnr/nr.pc
 		cp -P $$p $(DESTDIR)$(MANDIR)/man$$s/ || exit 1; done
 
 uninstall-nr:
-	$(Q)rm -f $(DESTDIR)$(INCLUDEDIR)/nr.h $(DESTDIR)$(LIBDIR)/libnr.* \
+	$(Q)rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(notdir $(nr_headers))) \
+		$(DESTDIR)$(LIBDIR)/libnr.* \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/nr.pc
 	$(Q)for p in $(notdir $(nr_pages)); do \
 		rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$$p; done

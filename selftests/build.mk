@@ -71,6 +71,7 @@ nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_unit_test_srcs := selftests/testlib.c
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
+nr_table_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_history_test_srcs := selftests/testlib.c $(filter-out %scenario.c,$(nr_sched_srcs))
 nr_thread_test_srcs := selftests/testlib.c $(filter-out %scenario.c,$(nr_sched_srcs))
 $(call objs,$(nr_sched_srcs) $(nr_points_tests:%=selftests/%.c)): \

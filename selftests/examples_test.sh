@@ -173,6 +173,10 @@ expect nr_lock <<-END
 	place 1: 1 CPU
 	this thread is in one of them
 END
+expect nr_words <<-END
+	3 words
+	rose: 4
+END
 
 # A new example must be run here, too.
 for f in examples/*.c; do

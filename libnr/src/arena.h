@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arena.h - memory of a sequential structure that is replicated
+ *
+ * Replicas must do the same, so what an update does may not depend on whether
+ * memory could be had on one node. An arena therefore never asks for memory: it
+ * is given chunks, and an allocation that does not fit into those says so, on
+ * every replica that has been given as many, and has had as many allocations.
+ * Who wants to update gets the next chunk, for all replicas, before he asks for
+ * it to be added.
+ *
+ * What has been allocated is named by a reference, which is the same on every
+ * replica: so a clone is a copy of the bytes.
+ */
+#ifndef NR_ARENA_H
+#define NR_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mem.h"
+
+/* The chunk's number in the upper 8 bits, the unit below; 0: none. */
+typedef uint64_t arena_ref;
+
+#define ARENA_UNIT 16u
+#define ARENA_CHUNKS 255u
+
+/*
+ * One free list for 1 to 8 units, and four for each doubling: an allocation
+ * wastes a fifth at most. What is freed is used for the same class again.
+ */
+#define ARENA_CLASSES 108u
+#define ARENA_MAX (UINT64_C(1) << 30) /* bytes of one allocation */
+
+struct arena {
+	uint64_t used; /* units of the last chunk */
+	uint32_t n;
+	unsigned char *chunk[ARENA_CHUNKS];
+	uint64_t units[ARENA_CHUNKS];
+	arena_ref free[ARENA_CLASSES];
+};
+
+static inline void *arena_at(const struct arena *a, arena_ref ref)
+{
+	return a->chunk[ref >> 56] +
+	       (ref & ((UINT64_C(1) << 56) - 1)) * ARENA_UNIT;
+}
+
+/* 0: there is no room, and nothing has been done. */
+arena_ref arena_alloc(struct arena *a, size_t bytes);
+void arena_free(struct arena *a, arena_ref ref, size_t bytes);
+
+/* Are both of the same class? */
+int arena_same(size_t bytes, size_t other);
+
+/*
+ * Bytes of the chunk that an allocation of @bytes wants: the least, or one that
+ * makes growing rare. 0: there may be no more chunks.
+ */
+size_t arena_wants(const struct arena *a, size_t bytes, int least);
+
+/* It is the arena's now: zeroed, and as long as arena_wants() said. */
+void arena_add(struct arena *a, void *chunk, size_t bytes);
+
+/* @to is zero; 0 or -ENOMEM. */
+int arena_clone(struct arena *to, const struct arena *from);
+void arena_fini(struct arena *a);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* nr_table_test.c - libnr's hash table, and the arena below it */
+#include "arena.h"
+#include "nr_map_model.h"
+
+/* ---- the arena ---------------------------------------------------------- */
+
+#define BLOCKS 200
+
+/* What is allocated does not overlap, and what is freed is used again. */
+static void arena_blocks(void **state)
+{
+	static struct arena a;
+	static struct {
+		arena_ref ref;
+		size_t bytes;
+	} b[BLOCKS];
+	uint64_t rng = 1;
+	uint32_t chunks;
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	for (int round = 0; round < 20000; round++) {
+		unsigned i = sched_random(&rng) % BLOCKS;
+		uint64_t most = UINT64_C(16) << sched_random(&rng) % 9;
+
+		if (b[i].ref) {
+			unsigned char *p = arena_at(&a, b[i].ref);
+
+			for (size_t k = 0; k < b[i].bytes; k++)
+				assert_int_equal(p[k], i);
+			arena_free(&a, b[i].ref, b[i].bytes);
+		}
+		b[i].bytes = 1 + sched_random(&rng) % most;
+		b[i].ref = arena_alloc(&a, b[i].bytes);
+		if (!b[i].ref) {
+			size_t more = arena_wants(&a, b[i].bytes, round & 1);
+
+			arena_add(&a, mem_node_alloc(more, -1, NR_MEMORY_ANY),
+				  more);
+			b[i].ref = arena_alloc(&a, b[i].bytes);
+		}
+		assert_true(b[i].ref != 0);
+		memset(arena_at(&a, b[i].ref), (int)i, b[i].bytes);
+	}
+	chunks = a.n;
+	for (int round = 0; round < 10000; round++) {
+		unsigned i = sched_random(&rng) % BLOCKS;
+
+		arena_free(&a, b[i].ref, b[i].bytes);
+		assert_true(arena_alloc(&a, b[i].bytes) == b[i].ref);
+	}
+	assert_int_equal(a.n, chunks);
+	arena_fini(&a);
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static void table_is_a_map(void **state)
+{
+	unsigned char key[KEYS], value[VALUE_MAX];
+	static struct model m, left;
+	struct nr_table *t;
+
+	(void)state;
+	memset(&m, 0, sizeof(m));
+	assert_int_equal(nr_table_create(&t), 0);
+	for (unsigned n = 0; n < 200000 / slowness; n++) {
+		unsigned i = below(&m, KEYS), flags = below(&m, 3);
+		size_t klen = make_key(key, i), len = below(&m, VALUE_MAX);
+		const void *v;
+
+		switch (below(&m, 4)) {
+		case 0:
+			memset(value, (int)(n & 255), len);
+			assert_int_equal(
+				nr_table_put(t, key, klen, value, len, flags),
+				model_put(&m, i, len, n & 255, flags));
+			break;
+		case 1:
+			assert_int_equal(nr_table_remove(t, key, klen),
+					 model_remove(&m, i));
+			break;
+		default:
+			v = nr_table_get(t, key, klen, &len);
+			check_value(&m, i, v, len);
+		}
+		assert_true(nr_table_count(t) == m.count);
+	}
+	left = m;
+	assert_int_equal(nr_table_each(t, is_in_model, &left), 0);
+	assert_true(left.count == 0);
+	nr_table_destroy(t);
+	nr_table_destroy(NULL);
+}
+
+/* Many: buckets and arena grow again and again, and nothing gets lost. */
+static void table_grows(void **state)
+{
+	uint64_t n = 300000 / slowness;
+	struct nr_table *t;
+
+	(void)state;
+	assert_int_equal(nr_table_create(&t), 0);
+	for (uint64_t i = 0; i < n; i++) {
+		assert_int_equal(nr_table_put(t, &i, 8, &i, 8, 0), 0);
+		if (i % 3 == 2) {
+			uint64_t gone = i / 3;
+
+			assert_int_equal(nr_table_remove(t, &gone, 8), 0);
+		}
+	}
+	assert_true(nr_table_count(t) == n - n / 3);
+	for (uint64_t i = 0; i < n; i++) {
+		const void *v = nr_table_get(t, &i, 8, NULL);
+
+		assert_int_equal(v != NULL, i >= n / 3);
+		assert_true(!v || !memcmp(v, &i, 8));
+	}
+	nr_table_destroy(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arena_blocks),
+		cmocka_unit_test(table_is_a_map),
+		cmocka_unit_test(table_grows),
+	};
+
+	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+}
