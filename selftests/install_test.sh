@@ -61,7 +61,21 @@ END
 # The same for libnr: an update, and what a read sees of it.
 cat >"$tmp/nr.c" <<'END'
 #include <nr.h>
+#include <nr_map.h>
 #include <stdio.h>
+
+static int use_map(void)
+{
+	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
+	struct nr_map_context *c;
+	struct nr_map *map;
+
+	if (nr_map_create(&attr, &map) || nr_map_register(map, NULL, &c) ||
+	    nr_map_put(c, "k", 1, "v", 1, NR_CREATE))
+		return -1;
+	nr_map_leave(c);
+	return nr_map_destroy(map);
+}
 
 static void add(void *object, const void *op, size_t len, void *result)
 {
@@ -95,6 +109,8 @@ int main(void)
 		return 1;
 	nr_leave(context);
 	printf("%d %s\n", result, nr_version());
+	if (use_map())
+		return 1;
 	return nr_destroy(nr) ? 1 : 0;
 }
 END

@@ -315,6 +315,7 @@ const struct scenario scenarios[] = {
 	{ "reader lock", { 0 }, run_rwlock },
 	{ "reads while a replica is inspected", { 0 }, run_inspect },
 	{ "reads while a replica is cloned", { 0 }, run_clone },
+	{ "a map", { 0 }, scenario_map },
 	{ NULL, { 0 }, NULL },
 };
 

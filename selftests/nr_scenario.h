@@ -22,6 +22,9 @@ extern const struct scenario scenarios[];
 
 const struct scenario *scenario_find(const char *name);
 
+/* nr_map_scenario.c */
+const char *scenario_map(uint64_t seed);
+
 /* One schedule; NULL or what went wrong. */
 const char *scenario_run(const struct scenario *s, uint64_t seed);
 

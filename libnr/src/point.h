@@ -44,6 +44,8 @@ enum nr_mutant {
 	NR_MUTANT_NO_NEWS,	 /* readers sleep on after a section */
 	NR_MUTANT_CLONE_BEHIND,	 /* cloned as it is, behind the log */
 	NR_MUTANT_HEAD_FIRST,	 /* the head from one replica alone */
+	NR_MUTANT_MAP_UNSETTLED, /* memory for a replica that goes */
+	NR_MUTANT_MAP_UNLISTED,	 /* none for a replica that comes */
 	NR_MUTANT_RELAXED_ALIVE, /* orders that are too weak; for TSan: */
 	NR_MUTANT_RELAXED_LTAIL,
 	NR_MUTANT_RELAXED_HEAD,

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nr_map_scenario.c - the replicated map under schedules
+ *
+ * Two keys that all fibers use, values of different lengths, so that what is
+ * there has to move; chunks of 256 bytes, and two buckets, so that the map
+ * grows all the time; and a fiber that adds replicas and removes them. Looked
+ * at: Is there an order of all operations that explains their results, and are
+ * the replicas equal?
+ */
+#include "nr_scenario.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "nr_map_equal.h"
+#include "nr_sched.h"
+
+#define FIBERS 4
+#define STEPS 5
+#define WORDS 20 /* of the longest value */
+#define EVENTS 64
+
+enum { PUT, CREATE, REPLACE, REMOVE, GET, KINDS };
+
+static struct {
+	struct nr_map *map;
+	uint64_t now, values;
+	struct event events[EVENTS];
+	size_t n;
+} run;
+
+struct actor {
+	uint64_t random;
+	unsigned number;
+};
+
+/* A value is its number, over and over; its length follows from it. */
+static size_t length(uint64_t value)
+{
+	return 1 + value * 7 % WORDS;
+}
+
+/* op: kind, key, value; result: what was returned, or the value that was got,
+ * and 0 if there was none. State: the value of each key, or 0. */
+static int apply(void *state, const uint64_t *op, uint64_t result)
+{
+	uint64_t *value = (uint64_t *)state + op[1], was = *value;
+
+	switch (op[0]) {
+	case GET:
+		return result == was;
+	case REMOVE:
+		*value = 0;
+		return (int)result == (was ? 0 : -ENOENT);
+	case CREATE:
+		if (was)
+			return (int)result == -EEXIST;
+		break;
+	case REPLACE:
+		if (!was)
+			return (int)result == -ENOENT;
+		break;
+	}
+	*value = op[2];
+	return (int)result == (was != 0);
+}
+
+static const struct history_model model = { 2 * sizeof(uint64_t), apply };
+
+static uint64_t get(struct nr_map_context *c, uint64_t key)
+{
+	uint64_t v[WORDS];
+	int got = nr_map_get(c, &key, sizeof(key), v, sizeof(v));
+
+	if (got == -ENOENT)
+		return 0;
+	sched_check(got > 0 && (size_t)got == 8 * length(v[0]));
+	for (size_t i = 1; i < (size_t)got / 8; i++)
+		sched_check(v[i] == v[0]);
+	return v[0];
+}
+
+static uint64_t put(struct nr_map_context *c, const uint64_t *op)
+{
+	static const unsigned flags[] = { 0, NR_CREATE, NR_REPLACE };
+	uint64_t v[WORDS];
+
+	for (size_t i = 0; i < length(op[2]); i++)
+		v[i] = op[2];
+	return (uint64_t)nr_map_put(c, &op[1], sizeof(op[1]), v,
+				    8 * length(op[2]), flags[op[0]]);
+}
+
+static void step(struct actor *a, struct nr_map_context *c)
+{
+	struct event e = { .op = { sched_random(&a->random) % KINDS,
+				   sched_random(&a->random) % 2, 0 } };
+
+	if (e.op[0] < REMOVE)
+		e.op[2] = ++run.values;
+	e.begin = ++run.now;
+	if (e.op[0] == GET)
+		e.result = get(c, e.op[1]);
+	else if (e.op[0] == REMOVE)
+		e.result =
+			(uint64_t)nr_map_remove(c, &e.op[1], sizeof(e.op[1]));
+	else
+		e.result = put(c, e.op);
+	e.end = ++run.now;
+	sched_check(run.n < EVENTS);
+	run.events[run.n++] = e;
+}
+
+static struct nr_map_context *join(uint32_t replica)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	struct nr_map_context *c = NULL;
+
+	attr.replica = replica;
+	sched_check(nr_map_register(run.map, &attr, &c) == 0);
+	return c;
+}
+
+static void use(void *arg)
+{
+	struct actor *a = arg;
+	struct nr_map_context *c = join(1 + a->number % 2);
+
+	for (int i = 0; i < STEPS; i++)
+		step(a, c);
+	nr_map_leave(c);
+}
+
+static void come_and_go(void *arg)
+{
+	struct nr_map_context *c;
+	int id;
+
+	for (int i = 0; i < 2; i++) {
+		id = nr_map_replica_add(run.map, -1);
+		sched_check(id > 2);
+		c = join((uint32_t)id);
+		for (int k = 0; k < 2; k++)
+			step(arg, c);
+		nr_map_leave(c);
+		sched_check(nr_map_replica_remove(run.map, (uint32_t)id) == 0);
+	}
+}
+
+const char *scenario_map(uint64_t seed)
+{
+	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
+	struct nr_attr nr = NR_ATTR_INIT;
+	struct sched_fiber fibers[FIBERS];
+	struct actor actors[FIBERS];
+	const char *bad;
+
+	sched_mapped(1);
+	nr.topology = "2x1";
+	nr.replicas = 2;
+	nr.log_size = 4 << seed % 2;
+	attr.nr = &nr;
+	attr.seed = 1 + seed % 8; /* the same schedule again */
+	memset(&run, 0, sizeof(run));
+	if (nr_map_create(&attr, &run.map))
+		return "not made";
+	for (unsigned i = 0; i < FIBERS; i++) {
+		actors[i] = (struct actor){ seed * FIBERS + i, i };
+		fibers[i] = (struct sched_fiber){ i ? use : come_and_go,
+						  &actors[i] };
+	}
+	bad = sched_run(seed, fibers, FIBERS);
+	if (bad)
+		return bad;
+	bad = history_check(&model, run.events, run.n);
+	if (!bad && !map_is_equal(run.map))
+		bad = "replicas differ";
+	if (nr_map_destroy(run.map) && !bad)
+		bad = "contexts are left";
+	return !bad && sched_mapped(0) ? "memory is left" : bad;
+}
