@@ -9,6 +9,7 @@
 #include "testlib.h"
 
 #include "nr.h"
+#include "nr_map_equal.h"
 #include "nr_sched.h"
 
 struct list {
@@ -158,9 +159,142 @@ static void a_reader_lock(void)
 	assert_int_equal(nr_rwlock_destroy(lock), 0);
 }
 
-static void each_allocation_fails(void (*fn)(void))
+#define PUTS 40
+
+/*
+ * A put that failed has done nothing, on no replica; one that found only fewer
+ * buckets, or a smaller chunk, than it wanted has not failed.
+ */
+static void a_map(void)
+{
+	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
+	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_map_context *c, *late;
+	static const char value[1100];
+	uint64_t n = 0;
+	struct nr_map *map;
+	int id = -1, ret;
+
+	small.topology = "2x1";
+	small.log_size = 4;
+	attr.nr = &small;
+	attr.seed = 5;
+	if (!tried(nr_map_create(&attr, &map)))
+		return;
+	if (!tried(nr_map_register(map, NULL, &c))) {
+		assert_int_equal(nr_map_destroy(map), 0);
+		return;
+	}
+	for (uint64_t i = 0; i < PUTS; i++) {
+		size_t len = 1 + i * 131 % 900;
+
+		if (i == PUTS / 2)
+			id = nr_map_replica_add(map, -1);
+		ret = nr_map_put(c, &i, sizeof(i), value, len, NR_CREATE);
+		n += (uint64_t)tried(ret);
+		assert_int_equal(nr_map_get(c, &i, sizeof(i), NULL, 0),
+				 ret < 0 ? -ENOENT : (int)len);
+		assert_true(nr_map_count(c) == n);
+		assert_true(map_is_equal(map));
+		/* Half of them go; longer, and then shorter. */
+		if (ret < 0 || i % 2)
+			continue;
+		if (tried(nr_map_put(c, &i, sizeof(i), value, len + 200, 0)))
+			len += 200;
+		assert_int_equal(nr_map_get(c, &i, sizeof(i), NULL, 0),
+				 (int)len);
+		assert_int_equal(nr_map_remove(c, &i, sizeof(i)), 0);
+		n--;
+	}
+	if (tried(id)) {
+		struct nr_context_attr cattr = NR_CONTEXT_ATTR_INIT;
+
+		cattr.replica = (uint32_t)id;
+		if (tried(nr_map_register(map, &cattr, &late))) {
+			assert_true(nr_map_count(late) == n);
+			nr_map_leave(late);
+		}
+		assert_int_equal(nr_map_replica_remove(map, (uint32_t)id), 0);
+	}
+	nr_map_leave(c);
+	assert_int_equal(nr_map_destroy(map), 0);
+}
+
+static void a_table(void)
+{
+	static const char value[500];
+	struct nr_table *t;
+	uint64_t n = 0;
+
+	if (!tried(nr_table_create(&t)))
+		return;
+	for (uint64_t i = 0; i < PUTS; i++) {
+		int ret = nr_table_put(t, &i, sizeof(i), value,
+				       i * 131 % sizeof(value), 0);
+
+		n += (uint64_t)tried(ret);
+		assert_int_equal(nr_table_get(t, &i, sizeof(i), NULL) != NULL,
+				 ret == 0);
+		assert_true(nr_table_count(t) == n);
+	}
+	nr_table_destroy(t);
+}
+
+/*
+ * There is no memory for long: what there is can be read, removed and replaced;
+ * what was removed makes room for as much; and when there is some again the map
+ * goes on.
+ */
+static void map_without_memory(void **state)
+{
+	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
+	struct nr_attr two = NR_ATTR_INIT;
+	struct nr_map_context *c;
+	struct nr_map *map;
+	uint64_t n, late;
+
+	(void)state;
+	two.topology = "2x1";
+	attr.nr = &two;
+	sched_no_memory(0);
+	sched_mapped(1);
+	assert_int_equal(nr_map_create(&attr, &map), 0);
+	assert_int_equal(nr_map_register(map, NULL, &c), 0);
+	for (n = 0; n < 100; n++)
+		assert_int_equal(nr_map_put(c, &n, 8, &n, 8, 0), 0);
+	sched_no_memory_from(1);
+	for (; nr_map_put(c, &n, 8, &n, 8, 0) == 0; n++)
+		;
+	assert_int_equal(nr_map_put(c, &n, 8, &n, 8, 0), -ENOMEM);
+	assert_int_equal(nr_map_replica_add(map, -1), -ENOMEM);
+	assert_true(nr_map_count(c) == n);
+	assert_true(map_is_equal(map));
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t v = 0, more = i + 1000;
+
+		assert_int_equal(nr_map_get(c, &i, 8, &v, 8), 8);
+		assert_true(v == i);
+		assert_int_equal(nr_map_put(c, &i, 8, &n, 8, 0), 1);
+		assert_int_equal(nr_map_remove(c, &i, 8), 0);
+		assert_int_equal(nr_map_put(c, &more, 8, &i, 8, 0), 0);
+	}
+	assert_true(nr_map_count(c) == n);
+	sched_no_memory(0);
+	for (late = 0; late < 500; late++)
+		assert_int_equal(nr_map_put(c, &late, 8, &late, 8, 0), 0);
+	assert_int_equal(nr_map_replica_add(map, -1), 3);
+	assert_true(nr_map_count(c) == n + late);
+	assert_true(map_is_equal(map));
+	nr_map_leave(c);
+	assert_int_equal(nr_map_destroy(map), 0);
+	assert_int_equal(sched_mapped(0), 0);
+}
+
+/* @must: none of them can be done without. */
+static void each_allocation_fails(void (*fn)(void), int must)
 {
 	uint64_t all;
+	int failed = 0;
 
 	sched_no_memory(0);
 	sched_mapped(1);
@@ -174,23 +308,37 @@ static void each_allocation_fails(void (*fn)(void))
 		failures = 0;
 		sched_no_memory(i);
 		fn();
-		assert_int_equal(failures, 1);
+		assert_true(failures == 1 || (!must && !failures));
+		failed += failures;
 		assert_int_equal(sched_mapped(0), 0);
 	}
 	sched_no_memory(0);
-	printf("# %llu allocations\n", (unsigned long long)all);
+	printf("# %llu allocations, %d failures\n", (unsigned long long)all,
+	       failed);
 }
 
 static void replication(void **state)
 {
 	(void)state;
-	each_allocation_fails(everything);
+	each_allocation_fails(everything, 1);
 }
 
 static void reader_lock(void **state)
 {
 	(void)state;
-	each_allocation_fails(a_reader_lock);
+	each_allocation_fails(a_reader_lock, 1);
+}
+
+static void map(void **state)
+{
+	(void)state;
+	each_allocation_fails(a_map, 0);
+}
+
+static void table(void **state)
+{
+	(void)state;
+	each_allocation_fails(a_table, 0);
 }
 
 int main(void)
@@ -198,6 +346,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replication),
 		cmocka_unit_test(reader_lock),
+		cmocka_unit_test(map),
+		cmocka_unit_test(map_without_memory),
+		cmocka_unit_test(table),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

@@ -62,7 +62,7 @@ static unsigned one_in; /* random walk: switches; 0: by priority */
 static char failure[512];
 
 enum nr_mutant nr_test_mutant;
-static _Atomic uint64_t allocations, fail_at;
+static _Atomic uint64_t allocations, fail_at, fail_from;
 static _Atomic int64_t mapped_bytes;
 
 uint64_t sched_random(uint64_t *state)
@@ -265,13 +265,22 @@ int nr_test_no_memory(void)
 {
 	uint64_t n = atomic_fetch_add(&allocations, 1) + 1;
 
-	return n == atomic_load(&fail_at);
+	uint64_t from = atomic_load(&fail_from);
+
+	return n == atomic_load(&fail_at) || (from && n >= from);
 }
 
 void sched_no_memory(uint64_t n)
 {
 	atomic_store(&allocations, 0);
 	atomic_store(&fail_at, n);
+	atomic_store(&fail_from, 0);
+}
+
+void sched_no_memory_from(uint64_t n)
+{
+	sched_no_memory(0);
+	atomic_store(&fail_from, n);
 }
 
 uint64_t sched_allocations(void)
