@@ -542,6 +542,8 @@ static void longer_structures(void **state)
 	(void)state;
 	ops.v.size = sizeof(ops);
 	attr.v.size = sizeof(attr);
+	cattr.v.size = SIZE_MAX; /* nothing is read there */
+	assert_int_equal(nr_create(&ops.v, (void *)&cattr, &nr), -E2BIG);
 	cattr.v.size = sizeof(cattr);
 	ops.more[4] = 1;
 	assert_int_equal(nr_create(&ops.v, &attr.v, &nr), -E2BIG);

@@ -58,6 +58,9 @@ static inline void sized_copy(void *to, size_t size, const void *from,
 	*(size_t *)to = size;
 }
 
+/* No structure of attributes is longer: a size that is was never set. */
+#define SIZED_MAX 4096u
+
 /*
  * The other way: what a program asks for. Where it knows more than we do it may
  * ask for nothing there (as copy_struct_from_user() of Linux has it). 0;
@@ -69,6 +72,8 @@ static inline int sized_read(void *to, size_t size, const void *from)
 
 	if (have < sizeof(size_t))
 		return -EINVAL;
+	if (have > SIZED_MAX)
+		return -E2BIG;
 	for (size_t i = size; i < have; i++)
 		if (((const unsigned char *)from)[i])
 			return -E2BIG;
