@@ -129,8 +129,7 @@ int arena_clone(struct arena *to, const struct arena *from)
 
 	for (a.n = 0; a.n < from->n; a.n++) {
 		uint64_t used = from->units[a.n];
-		void *chunk =
-			mem_node_alloc(used * ARENA_UNIT, -1, NR_MEMORY_ANY);
+		void *chunk = mem_policy_alloc(used * ARENA_UNIT);
 
 		if (!chunk) {
 			arena_fini(&a);
@@ -138,8 +137,6 @@ int arena_clone(struct arena *to, const struct arena *from)
 		}
 		if (a.n == from->n - 1)
 			used = from->used;
-		/* What is used becomes ours here, on the node of the thread
-		 * or of its memory policy. */
 		memcpy(chunk, from->chunk[a.n], used * ARENA_UNIT);
 		a.chunk[a.n] = chunk;
 	}

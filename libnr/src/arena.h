@@ -63,7 +63,7 @@ size_t arena_wants(const struct arena *a, size_t bytes, int least);
 /* It is the arena's now: zeroed, and as long as arena_wants() said. */
 void arena_add(struct arena *a, void *chunk, size_t bytes);
 
-/* @to is zero; 0 or -ENOMEM. */
+/* @to is zero; its memory has the thread's policy. 0 or -ENOMEM. */
 int arena_clone(struct arena *to, const struct arena *from);
 void arena_fini(struct arena *a);
 

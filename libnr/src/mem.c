@@ -161,6 +161,21 @@ void mem_policy_set(struct mem_policy *old, int node, enum nr_memory how)
 	old->changed = 1;
 }
 
+void *mem_policy_alloc(size_t size)
+{
+	unsigned long nodes[MAX_NODES / WORD_BITS] = { 0 };
+	void *p = pages(size);
+	int mode;
+
+	/* If the kernel does not say: then as it comes. */
+	if (p &&
+	    !syscall(SYS_get_mempolicy, &mode, nodes, MAX_NODES, NULL, 0) &&
+	    mode != MPOL_DEFAULT)
+		syscall(SYS_mbind, p, align_up(size, (uint64_t)getpagesize()),
+			mode, nodes, MAX_NODES + 1, 0);
+	return p;
+}
+
 void mem_policy_restore(const struct mem_policy *old)
 {
 	if (old->changed)

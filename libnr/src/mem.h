@@ -45,6 +45,10 @@ struct mem_policy {
 void mem_policy_set(struct mem_policy *old, int node, enum nr_memory how);
 void mem_policy_restore(const struct mem_policy *old);
 
+/* Whole pages, zeroed, that stay with the policy which the calling thread has
+ * now, whoever touches them first. */
+void *mem_policy_alloc(size_t size);
+
 /* May this process have memory of @node? 1 also if nobody knows. */
 int mem_node_allowed(int node);
 

@@ -19,14 +19,14 @@
 
 int table_init(struct table *t)
 {
-	t->buckets = mem_node_alloc(table_bytes(BITS_FIRST), -1, NR_MEMORY_ANY);
+	t->buckets = mem_policy_alloc(table_bytes(BITS_FIRST));
 	t->bits = BITS_FIRST;
 	return t->buckets ? 0 : -ENOMEM;
 }
 
 static arena_ref *clone_buckets(const arena_ref *from, uint32_t bits)
 {
-	arena_ref *to = mem_node_alloc(table_bytes(bits), -1, NR_MEMORY_ANY);
+	arena_ref *to = mem_policy_alloc(table_bytes(bits));
 
 	if (to)
 		memcpy(to, from, table_bytes(bits));

@@ -48,7 +48,8 @@ static inline size_t table_record(size_t klen, size_t vlen)
 	return offsetof(struct record, bytes) + klen + vlen;
 }
 
-/* @t is zero; its first buckets: 0 or -ENOMEM. */
+/* @t is zero; its first buckets have the thread's memory policy. 0 or -ENOMEM.
+ */
 int table_init(struct table *t);
 int table_clone(struct table *to, const struct table *from);
 void table_fini(struct table *t);
