@@ -10,7 +10,7 @@
 
 extern const uint8_t skyipc_gate_page[GATE_PAGE];
 
-#define MUTANTS 1300u
+#define MUTANTS 2100u
 
 static uint64_t seed = 88172645463325252;
 
@@ -29,22 +29,25 @@ static void proves(void **state)
 	(void)state;
 	if (gate_check(skyipc_gate_page, &r))
 		fail_msg("from %#zx, at %#zx: %s", r.from, r.at, r.what);
-	print_message(
-		"# from each of %u bytes, %u instructions: %u paths end in "
-		"VMFUNC, %u in RET, %u in a fault; %u stores enable, each "
-		"with VMFUNC behind it\n",
-		GATE_PAGE, r.steps, r.vmfuncs, r.rets, r.faults, r.enables);
-	assert_int_equal(r.vmfuncs + r.rets + r.faults, GATE_PAGE);
-	assert_true(r.enables > 0 && r.vmfuncs > 0);
+	print_message("# from each of %u bytes, %u instructions: %u paths go "
+		      "home, all with the client's own registers, %u to a "
+		      "link, %u end in RET, %u in a fault; %u stores enable, "
+		      "each with VMFUNC behind it\n",
+		      GATE_PAGE, r.steps, r.homes, r.links, r.rets, r.faults,
+		      r.enables);
+	assert_int_equal(r.homes + r.links + r.rets + r.faults, GATE_PAGE);
+	assert_int_equal(r.homes, 1); /* there is one way */
+	assert_true(r.enables > 0 && r.links > 0);
 }
 
 /* ---- pages that are not -----------------------------------------------------
  */
 
-/* 4c 89 c1, c6 04 d5 LIST 00, c6 04 cd LIST 1e, 0f 01 d4 */
+/* mov, jrcxz, movb, movb, vmfunc */
 enum {
-	MOVE = GATE_AT,
-	DISABLE = MOVE + 3,
+	MOVE = GATE_CALL_AT,
+	CHECK = MOVE + 3,
+	DISABLE = CHECK + 2,
 	DISABLE_IMM = DISABLE + 7,
 	ENABLE = DISABLE + 8,
 	ENABLE_MODRM = ENABLE + 1,
@@ -52,6 +55,18 @@ enum {
 	ENABLE_DISP = ENABLE + 3,
 	ENABLE_IMM = ENABLE + 7,
 	GO = ENABLE + 8,
+	/* xor, lea, popfq, mov, mov, wrfsbase, mov, wrgsbase, cld, ... */
+	ZERO = GATE_RET_AT,
+	LEA = ZERO + 2,
+	POPF = LEA + 7,
+	MOV_SP = POPF + 1,
+	MOV_FS = MOV_SP + 7,
+	WRFS = MOV_FS + 7,
+	MOV_GS = WRFS + 5,
+	WRGS = MOV_GS + 7,
+	CLD = WRGS + 5,
+	RET_DISABLE = CLD + 1,
+	RET_ENABLE = RET_DISABLE + 9,
 };
 
 /* A byte that is none of two */
@@ -132,9 +147,95 @@ static void something_before_it_goes(uint8_t *page)
 	insert(page, GO, bytes[rnd(ARRAY_LEN(bytes))], 1 + rnd(4));
 }
 
+/* Another instruction, or another register; REX.X says nothing here. */
 static void goes_elsewhere(uint8_t *page)
 {
-	page[MOVE + rnd(3)] ^= (uint8_t)(1 + rnd(255));
+	if (rnd(2))
+		page[MOVE] = other(0x44, 0x46);
+	else
+		page[MOVE + 2] = other(0xc1, 0xc1);
+}
+
+static void may_go_home(uint8_t *page)
+{
+	static const uint8_t bytes[][2] = {
+		{ 0x90, 0x90 }, /* nop */
+		{ 0xe3, 0x00 }, /* jrcxz to what follows */
+		{ 0xe3, 0xf9 }, /* jrcxz back */
+		{ 0xe3, 0x10 }, /* jrcxz to vmfunc */
+		{ 0x74, 0x21 }, /* jz */
+		{ 0xeb, 0x00 }, /* jmp */
+		{ 0x85, 0xc9 }, /* test ecx, ecx */
+	};
+
+	memcpy(page + CHECK, bytes[rnd(ARRAY_LEN(bytes))], 2);
+}
+
+/* All 64 bits of r8 */
+static void wide_slot(uint8_t *page)
+{
+	page[MOVE] = 0x4c;
+}
+
+/* Home without one of what it takes */
+static void home_without(uint8_t *page)
+{
+	static const struct {
+		uint16_t at;
+		uint8_t n;
+	} of[] = {
+		{ LEA, 7 },  { POPF, 1 },   { MOV_SP, 7 }, { MOV_FS, 7 },
+		{ WRFS, 5 }, { MOV_GS, 7 }, { WRGS, 5 },
+	};
+	const unsigned i = rnd(ARRAY_LEN(of));
+
+	memset(page + of[i].at, 0x90, of[i].n);
+}
+
+static void home_with_another_word(uint8_t *page)
+{
+	static const uint16_t at[] = { LEA, MOV_SP, MOV_FS, MOV_GS };
+
+	page[at[rnd(ARRAY_LEN(at))] + 3] ^= (uint8_t)(1 + rnd(255));
+}
+
+static void home_with_half_of_it(uint8_t *page)
+{
+	static const struct {
+		uint16_t at;
+		uint8_t rex;
+	} of[] = {
+		{ LEA, 0x40 },	    { MOV_SP, 0x40 }, { MOV_FS, 0x40 },
+		{ WRFS + 1, 0x40 }, { MOV_GS, 0x40 }, { WRGS + 1, 0x40 },
+	};
+	const unsigned i = rnd(ARRAY_LEN(of));
+
+	page[of[i].at] = of[i].rex;
+}
+
+/* Changed again after it has been loaded */
+static void home_with_what_was(uint8_t *page)
+{
+	static const uint8_t bytes[][3] = {
+		{ 0x48, 0x89, 0xc4 }, /* mov rsp, rax */
+		{ 0x48, 0x31, 0xe4 }, /* xor rsp, rsp */
+		{ 0x01, 0xc4, 0x90 }, /* add esp, eax */
+		{ 0x88, 0xc4, 0x5c }, /* pop rsp, in the end */
+		{ 0xfd, 0x90, 0x90 }, /* std */
+		{ 0x9d, 0x90, 0x90 }, /* popf */
+	};
+
+	insert(page, RET_DISABLE, bytes[rnd(ARRAY_LEN(bytes))], 3);
+}
+
+/* Zero is loaded behind what must not be left out. */
+static void home_by_a_later_start(uint8_t *page)
+{
+	static const uint16_t at[] = { POPF,   MOV_SP, MOV_FS,	   WRFS,
+				       MOV_GS, WRGS,   RET_DISABLE };
+	static const uint8_t zero[] = { 0x31, 0xc9 };
+
+	insert(page, at[rnd(ARRAY_LEN(at))], zero, 2);
 }
 
 static void does_not_go(uint8_t *page)
@@ -173,36 +274,38 @@ static void gadget(uint8_t *page)
 		{ 5, { 0xe8, 0, 0, 0, 0 } },	   /* call */
 		{ 2, { 0xff, 0xd0 } },		   /* call rax */
 		{ 4, { 0xc8, 0, 0, 0 } },	   /* enter */
-		{ 2, { 0x8b, 0x08 } },		   /* mov ecx, [rax] */
-		{ 3, { 0x48, 0x03, 0x08 } },	   /* add rcx, [rax] */
-		{ 1, { 0x5e } },		   /* pop rsi */
-		{ 1, { 0xac } },		   /* lodsb */
-		{ 2, { 0x38, 0x08 } },		   /* cmp [rax], cl */
-		{ 1, { 0xcb } },		   /* far return */
-		{ 1, { 0xcf } },		   /* iret */
-		{ 2, { 0x0f, 0x05 } },		   /* syscall */
-		{ 2, { 0x0f, 0x34 } },		   /* sysenter */
-		{ 2, { 0xe6, 0x80 } },		   /* out */
-		{ 1, { 0x9d } },		   /* popf */
-		{ 3, { 0x0f, 0x01, 0xc1 } },	   /* vmcall */
-		{ 3, { 0x0f, 0x01, 0xef } },	   /* wrpkru */
-		{ 5, { 0xf3, 0x48, 0x0f, 0xae, 0xd0 } }, /* wrfsbase rax */
-		{ 3, { 0x0f, 0x2b, 0x00 } },		 /* movntps */
-		{ 3, { 0x0f, 0xae, 0x18 } },		 /* stmxcsr */
-		{ 3, { 0x0f, 0xc7, 0x08 } },		 /* cmpxchg8b */
-		{ 2, { 0xdd, 0x10 } },			 /* fst */
-		{ 4, { 0xc5, 0xf8, 0x11, 0x00 } },	 /* vmovups */
-		{ 2, { 0xd5, 0x48 } },			 /* REX2 with W */
+		{ 5,
+		  { 0x8b, 0x08, 0x0f, 0x01, 0xd4 } }, /* mov ecx, [rax]; go */
+		{ 5,
+		  { 0x03, 0x08, 0x0f, 0x01, 0xd4 } }, /* add ecx, [rax]; go */
+		{ 1, { 0x5e } },		      /* pop rsi */
+		{ 1, { 0xac } },		      /* lodsb */
+		{ 6, { 0x44, 0x89, 0xc1, 0x0f, 0x01, 0xd4 } }, /* to r8d */
+		{ 1, { 0xcb } },			       /* far return */
+		{ 1, { 0xcf } },			       /* iret */
+		{ 2, { 0x0f, 0x05 } },			       /* syscall */
+		{ 2, { 0x0f, 0x34 } },			       /* sysenter */
+		{ 2, { 0xe6, 0x80 } },			       /* out */
+		{ 5, { 0x31, 0xc9, 0x0f, 0x01, 0xd4 } },       /* home */
+		{ 3, { 0x0f, 0x01, 0xc1 } },		       /* vmcall */
+		{ 3, { 0x0f, 0x01, 0xef } },		       /* wrpkru */
+		{ 3, { 0x0f, 0xc7, 0xf0 } },		       /* rdrand */
+		{ 3, { 0x0f, 0x2b, 0x00 } },		       /* movntps */
+		{ 3, { 0x0f, 0xae, 0x18 } },		       /* stmxcsr */
+		{ 3, { 0x0f, 0xc7, 0x08 } },		       /* cmpxchg8b */
+		{ 2, { 0xdd, 0x10 } },			       /* fst */
+		{ 4, { 0xc5, 0xf8, 0x11, 0x00 } },	       /* vmovups */
+		{ 2, { 0xd5, 0x48 } },			       /* REX2 with W */
 		{ 8, { 0xc6, 0x04, 0xcd, 0x00, 0xc0, 0xc3, 0x1e, 0x1e } },
 		{ 2, { 0xeb, 0xfe } }, /* jmp . */
 	};
 	const unsigned i = rnd(ARRAY_LEN(gadgets));
 	size_t at;
 
-	/* Not over the gate */
+	/* Not over the gates, nor where jrcxz goes */
 	do
 		at = rnd(GATE_PAGE - 16);
-	while (at + 12 > GATE_AT && at < GATE_LAND);
+	while (at + 12 > GATE_CALL_AT && at < GATE_RET_LAND);
 	memcpy(page + at, gadgets[i].bytes, gadgets[i].n);
 }
 
@@ -217,6 +320,13 @@ static void (*const ways[])(uint8_t *page) = {
 	something_before_it_goes,
 	does_not_go,
 	goes_elsewhere,
+	may_go_home,
+	wide_slot,
+	home_without,
+	home_with_another_word,
+	home_with_half_of_it,
+	home_with_what_was,
+	home_by_a_later_start,
 	gadget,
 	gadget,
 	gadget,
@@ -252,7 +362,7 @@ static void lets_be(void **state)
 		for (unsigned n = 0; n < 100; n++) {
 			const unsigned at = rnd(GATE_PAGE);
 
-			if (at < GATE_AT || at >= GATE_LAND)
+			if (at < GATE_CALL_AT || at > GATE_RET_LAND)
 				page[at] = fill[rnd(ARRAY_LEN(fill))];
 		}
 		if (gate_check(page, &r))

@@ -2,20 +2,37 @@
 /*
  * gate.S - the gate page: the same for everybody, and for ever
  *
- *	rax	0 (VMFUNC's function: EPTP switching)
- *	rdx	the slot to disable: where we come from
- *	r8	the slot to enable and to go to (rcx has brought us here)
+ * Each VMFUNC that leads here comes with 0 in eax (EPTP switching) and 1 in ecx
+ * (VIEW_SLOT_GATE). Both gates rest on that: whoever skips their first
+ * instruction has 1 in ecx still, and does not get out.
  *
- * No register is believed: whose rdx is not where he comes from leaves his own
- * view open to those he has called, or the other way round, and harms nobody
- * else. No index is wrong: list + 8 * rcx is in the list's page only if the low
- * half of rcx, which VMFUNC goes by, is that entry's number (the sum wraps at
- * 2^64, so rcx is that modulo 2^61).
+ * The call gate:
+ *
+ *	rdx	the slot to disable: where we come from
+ *	r8d	the slot to enable and to go to; not home
+ *
+ * The return gate, which goes home, and only there:
+ *
+ *	r8	the slot to disable
+ *	-	rsi, rdx, rcx are lost
+ *
+ * At home Linux can interrupt at once and deliver a signal: it writes to where
+ * rsp points, its handler uses %fs, and flags stay as they are. None of that may
+ * be what the server has left, so it is the client's before home is enabled, and
+ * nobody gets there by another way.
+ *
+ * No register is believed. Whose slot to disable is not where he comes from
+ * leaves his own view open to those he has called, or the other way round, and
+ * harms nobody else. No index is wrong: list + 8 * ecx is in the list's page only
+ * if ecx, which VMFUNC goes by, is that entry's number, as all 32-bit operations
+ * clear the upper half; one that is wrong there is none of the list, and faults.
  *
  * Between enabling a slot and going there nothing can come, but for an
  * interrupt; the stub that takes it in this view disables all slots.
  *
- * selftests/gate_check.c proves this for a start at any byte.
+ * selftests/gate_check.c proves this for a start at any byte, which is why the
+ * encodings are as they are: of two that do the same, one has a store in it if
+ * one begins at its second byte.
  */
 #include "gate.h"
 
@@ -23,16 +40,39 @@
 	.globl skyipc_gate_page
 	.balign 4096
 skyipc_gate_page:
+page:
 	/* HLT: faults in user mode, and has one byte */
-	.skip GATE_AT, 0xf4
-gate:
-	movq	%r8, %rcx
+	.skip GATE_CALL_AT, 0xf4
+call_gate:
+	movl	%r8d, %ecx
+	.byte	0xe3, 0x21		/* jrcxz to a HLT */
 	movb	$VIEW_DISABLE, VIEW_LIST_AT(, %rdx, 8)
 	movb	$VIEW_ENABLE, VIEW_LIST_AT(, %rcx, 8)
 	.byte	0x0f, 0x01, 0xd4	/* vmfunc */
-.if . - gate - (GATE_LAND - GATE_AT)
-	.error "GATE_LAND"
+.if . - call_gate - (GATE_CALL_LAND - GATE_CALL_AT)
+	.error "GATE_CALL_LAND"
 .endif
-	.skip 4096 - GATE_LAND, 0xf4
+
+	.skip GATE_RET_AT - GATE_CALL_LAND, 0xf4
+#define THREAD(what) VIEW_THREAD_FROM_GATE + (what) + page(%rip)
+ret_gate:
+	xorl	%ecx, %ecx
+	leaq	THREAD(VIEW_THREAD_FLAGS), %rsp
+	popfq
+	movq	THREAD(VIEW_THREAD_SP), %rsp
+	/* rsi: behind the last byte but one, scasb, there is d6, which is none */
+	movq	THREAD(VIEW_THREAD_FS), %rsi
+	wrfsbase %rsi
+	/* rdx and cld: likewise da fc */
+	movq	THREAD(VIEW_THREAD_GS), %rdx
+	wrgsbase %rdx
+	cld
+	movb	$VIEW_DISABLE, VIEW_LIST_AT(, %r8, 8)
+	movb	$VIEW_ENABLE, VIEW_LIST_AT(, %rcx, 8)
+	.byte	0x0f, 0x01, 0xd4	/* vmfunc */
+.if . - ret_gate - (GATE_RET_LAND - GATE_RET_AT)
+	.error "GATE_RET_LAND"
+.endif
+	.skip 4096 - GATE_RET_LAND, 0xf4
 
 	.section .note.GNU-stack, "", @progbits
