@@ -60,15 +60,21 @@ void table_fini(struct table *t)
 	mem_node_free(t->buckets, table_bytes(t->bits));
 }
 
+/* The bucket of a hash among 2^@bits */
+static uint64_t index_of(uint64_t hash, uint32_t bits)
+{
+	return hash & ((UINT64_C(1) << bits) - 1);
+}
+
 static arena_ref *bucket(const struct table *t, uint64_t hash)
 {
 	if (unlikely(t->old != NULL)) {
-		uint64_t i = hash & ((UINT64_C(1) << t->old_bits) - 1);
+		uint64_t i = index_of(hash, t->old_bits);
 
 		if (i >= t->moved)
 			return &t->old[i];
 	}
-	return &t->buckets[hash & ((UINT64_C(1) << t->bits) - 1)];
+	return &t->buckets[index_of(hash, t->bits)];
 }
 
 static int is_key(const struct record *r, const struct table_key *key)
@@ -112,8 +118,7 @@ static void move_bucket(struct table *t)
 	t->old[t->moved++] = 0;
 	for (; at; at = next) {
 		struct record *r = arena_at(&t->arena, at);
-		arena_ref *to =
-			&t->buckets[r->hash & ((UINT64_C(1) << t->bits) - 1)];
+		arena_ref *to = &t->buckets[index_of(r->hash, t->bits)];
 
 		next = r->next;
 		r->next = *to;
