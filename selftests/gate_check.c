@@ -15,6 +15,9 @@ enum next { GOES_ON, ENABLES, GOES_OUT, RETURNS, FAULTS, WRONG };
  */
 enum ecx { ONE, ZERO, NONZERO, ANY32, ANY64 };
 
+/* Registers, as they are numbered in instructions */
+enum { RCX = 1, RSP = 4 };
+
 /* What a register is known to hold */
 enum value { OTHER, FLAGS_AT, THE_SP, THE_FS, THE_GS };
 
@@ -33,8 +36,7 @@ struct path {
 	const char *what;
 };
 
-/* ---- memory ---------------------------------------------------------------
- */
+/* ---- memory */
 
 /* One byte to an entry of the list: what a store has to be */
 static enum next check_store(struct path *p)
@@ -102,8 +104,7 @@ static enum value value_at(int64_t at)
 	}
 }
 
-/* ---- registers -------------------------------------------------------------
- */
+/* ---- registers */
 
 static int gpr(ZydisRegister reg)
 {
@@ -127,7 +128,7 @@ static void forget(struct path *p)
 		if (reg < 0)
 			continue;
 		p->reg[reg] = OTHER;
-		if (reg == 1)
+		if (reg == RCX)
 			p->ecx = o->size == 32 ? ANY32 : ANY64;
 	}
 }
@@ -150,21 +151,20 @@ static bool is_plain(const struct path *p)
 	return true;
 }
 
-/* ---- instructions -----------------------------------------------------------
- */
+/* ---- instructions */
 
 static enum next out(struct path *p)
 {
-	const bool bases = p->fs && p->gs;
-
 	if (p->ecx == ONE)
 		return GOES_ON; /* to where we are */
 	p->what = "what has been read is taken out";
 	if (p->read_other || (p->ecx == NONZERO && p->read_thread))
 		return WRONG;
+	if (p->ecx == NONZERO)
+		return GOES_OUT;
 	p->what = "home with what is not the client's";
-	if (p->ecx != NONZERO &&
-	    (!p->flags || p->reg[4] != THE_SP || !bases || p->ecx != ZERO))
+	if (p->ecx != ZERO || !p->flags || !p->fs || !p->gs ||
+	    p->reg[RSP] != THE_SP)
 		return WRONG;
 	return GOES_OUT;
 }
@@ -200,8 +200,8 @@ static enum next address(struct path *p)
 
 static enum next pop_flags(struct path *p)
 {
-	p->flags = p->reg[4] == FLAGS_AT && p->insn.operand_width == 64;
-	p->reg[4] = OTHER;
+	p->flags = p->reg[RSP] == FLAGS_AT && p->insn.operand_width == 64;
+	p->reg[RSP] = OTHER;
 	return GOES_ON; /* bits of flags are all that is read */
 }
 
@@ -319,8 +319,7 @@ static enum next decode(struct path *p)
 	return check_step(p);
 }
 
-/* ---- paths ------------------------------------------------------------------
- */
+/* ---- paths */
 
 static bool follow(struct path *p, size_t from, struct gate_report *r)
 {
