@@ -66,15 +66,17 @@ nr_tests := $(filter nr_%,$(selftests))
 nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_memory_test \
 	nr_history_test,$(nr_tests))
 nr_tests_cflags := -Ilibnr/src -Iselftests
-nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load scenario map_scenario)
+nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load scenario map_scenario \
+	cnr_scenario cnr_object)
 nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_unit_test_srcs := selftests/testlib.c
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_table_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_map_test_srcs := $(nr_table_test_srcs)
-nr_history_test_srcs := selftests/testlib.c $(filter-out %scenario.c,$(nr_sched_srcs))
-nr_thread_test_srcs := selftests/testlib.c $(filter-out %scenario.c,$(nr_sched_srcs))
+nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
+nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)
+nr_thread_test_srcs := selftests/testlib.c $(nr_load_srcs)
 $(call objs,$(nr_sched_srcs) $(nr_points_tests:%=selftests/%.c)): \
 	extra_cflags += -DNR_TEST_POINTS
 

@@ -316,6 +316,13 @@ const struct scenario scenarios[] = {
 	{ "reads while a replica is inspected", { 0 }, run_inspect },
 	{ "reads while a replica is cloned", { 0 }, run_clone },
 	{ "a map", { 0 }, scenario_map },
+	{ "two logs", { 0 }, scenario_cnr },
+	{ "three logs", { 0 }, scenario_cnr_three },
+	{ "two logs, reads beside updates", { 0 }, scenario_cnr_concurrent },
+	{ "two logs, an idle replica", { 0 }, scenario_cnr_idle },
+	{ "two logs, replicas come and go", { 0 }, scenario_cnr_replicas },
+	{ "two logs, help beside a combiner", { 0 }, scenario_cnr_help },
+	{ "two logs, no room", { 0 }, scenario_cnr_full },
 	{ NULL, { 0 }, NULL },
 };
 

@@ -25,6 +25,15 @@ const struct scenario *scenario_find(const char *name);
 /* nr_map_scenario.c */
 const char *scenario_map(uint64_t seed);
 
+/* nr_cnr_scenario.c */
+const char *scenario_cnr(uint64_t seed);
+const char *scenario_cnr_three(uint64_t seed);
+const char *scenario_cnr_concurrent(uint64_t seed);
+const char *scenario_cnr_idle(uint64_t seed);
+const char *scenario_cnr_replicas(uint64_t seed);
+const char *scenario_cnr_help(uint64_t seed);
+const char *scenario_cnr_full(uint64_t seed);
+
 /* One schedule; NULL or what went wrong. */
 const char *scenario_run(const struct scenario *s, uint64_t seed);
 

@@ -67,6 +67,17 @@ static inline void apply_hook(struct replica *r,
 }
 
 /*
+ * Where readers go on beside updates, they see one before the batch has ended:
+ * so reads elsewhere have to wait for it from now on. Its entries are alive.
+ * (The crate of NrOS raises it afterwards, and is not linearizable there.)
+ */
+static inline void apply_concurrent(struct replica *r, uint64_t upto)
+{
+	if (r->concurrent && !mutant(CNR_CTAIL_LATE))
+		log_completed(r->log, upto);
+}
+
+/*
  * Combiner: apply the log up to @upto; which is the end of @own, if that is not
  * NULL: then results are put where its items say. Waits for entries of others
  * that are not alive yet.
@@ -88,8 +99,10 @@ static inline void apply(struct replica *r, uint64_t upto,
 	if (unlikely(from < others))
 		replica_wait_alive(r->log, from, others);
 	rlock_write_begin(&r->lock);
-	if (unlikely(r->hooks))
+	if (unlikely(r->hooks)) {
+		apply_concurrent(r, upto);
 		apply_hook(r, r->nr->ops.batch_begin, upto - from);
+	}
 	for (uint64_t i = from; i < others; i++) {
 		apply_other(r, i);
 		apply_unlock_each(r);

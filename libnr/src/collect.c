@@ -30,7 +30,7 @@ static struct replica *collect(struct nr *nr, struct replica *me)
 	struct replica *slowest = NULL;
 
 	for (struct replica *r = nr->replicas; r; r = r->next) {
-		/* Acquire pairs with replica_apply(); see log_take(). */
+		/* Acquire pairs with apply(); see log_take(). */
 		uint64_t ltail = load_acquire(&r->ltail);
 
 		if (mutant(HEAD_FIRST) && r != me)
@@ -55,11 +55,30 @@ static void help(struct replica *r, const struct replica *me)
 	/* What the user's functions allocate is to lie on that node. */
 	int node = r->node == me->node ? -1 : r->node;
 	struct mem_policy policy;
+	uint64_t upto = min_u64(log_done(r->log), from + help_max(r->nr));
 
 	mem_policy_set(&policy, node, r->nr->attr.memory);
-	replica_apply(r, min_u64(log_done(r->log), from + help_max(r->nr)));
+	if (r->nr->parts)
+		r->nr->parts->help(r, upto);
+	else
+		replica_apply(r, upto);
 	mem_policy_restore(&policy);
 	stat_add(r->stats.helped, 1);
+}
+
+/*
+ * Of a structure with several logs not only what has been done: it may be the
+ * others that wait for us, at an entry that is in their log and in ours
+ * (cnr.h).
+ */
+static void apply_all_there_is(struct replica *r)
+{
+	uint64_t upto = load_relaxed(&r->ltail);
+	uint64_t tail = load_relaxed(&r->log->tail);
+
+	while (upto < tail && log_alive(r->log, upto))
+		upto++;
+	replica_apply(r, upto);
 }
 
 void replica_make_room(struct replica *r)
@@ -68,7 +87,9 @@ void replica_make_room(struct replica *r)
 	struct replica *slowest;
 
 	stat_add(r->stats.full, 1);
-	if (!mutant(FULL_NO_APPLY))
+	if (nr->parts && !mutant(CNR_FULL_BEHIND))
+		apply_all_there_is(r);
+	else if (!mutant(FULL_NO_APPLY))
 		replica_catch_up(r);
 	if (!gate_try(&nr->collecting))
 		return; /* somebody else is at it */

@@ -86,6 +86,9 @@ int context_submit(struct nr_context *c, const void *op, uint32_t len,
 /* Do as nr_poll() does, without combining. */
 unsigned context_reap(struct nr_context *c, uint64_t *tags, unsigned n);
 
+/* Bring its replica to index @done of the log, which has been done. */
+void context_catch_up(struct nr_context *c, uint64_t done);
+
 /*
  * Combiner: collect what is there, put it into the log, apply it, answer. @own,
  * if not NULL, is one of the combiner's own, which has nothing older in slots,

@@ -75,7 +75,7 @@ static inline uint32_t log_parity(const struct log *log, uint64_t i)
 
 static inline int log_alive(const struct log *log, uint64_t i)
 {
-	/* Acquire pairs with log_publish(). */
+	/* Acquire pairs with log_write_end(). */
 	return load_acquire(&log_entry(log, i)->alive) == log_parity(log, i);
 }
 
@@ -125,12 +125,7 @@ static inline int log_take(struct log *log, uint64_t n, uint64_t *first)
 /* The copy of a long operation that entry @e had the last time. */
 void log_drop_copy(struct log *log, const struct log_entry *e) cold;
 
-/*
- * Write entry @i, which is ours: @op is the operation, or the address of its
- * copy on the heap if it is long.
- */
-static inline void log_write(struct log *log, uint64_t i, const void *op,
-			     uint32_t len)
+static inline struct log_entry *log_write_begin(struct log *log, uint64_t i)
 {
 	struct log_entry *e = log_entry(log, i);
 
@@ -140,13 +135,42 @@ static inline void log_write(struct log *log, uint64_t i, const void *op,
 	if (unlikely(log_long(log, e->len)))
 		log_drop_copy(log, e);
 	point();
+	return e;
+}
+
+static inline void log_write_end(struct log *log, uint64_t i,
+				 struct log_entry *e)
+{
+	/* Release pairs with log_alive(). */
+	store_release_or_relaxed(&e->alive, log_parity(log, i), RELAXED_ALIVE);
+}
+
+/*
+ * Write entry @i, which is ours: @op is the operation, or the address of its
+ * copy on the heap if it is long.
+ */
+static inline void log_write(struct log *log, uint64_t i, const void *op,
+			     uint32_t len)
+{
+	struct log_entry *e = log_write_begin(log, i);
+
 	e->len = len;
 	if (unlikely(log_long(log, len)))
 		memcpy(e->data, &op, sizeof(op));
 	else if (likely(len)) /* nothing may be at NULL */
 		memcpy(e->data, op, len);
-	/* Release pairs with log_alive(). */
-	store_release_or_relaxed(&e->alive, log_parity(log, i), RELAXED_ALIVE);
+	log_write_end(log, i, e);
+}
+
+/* ... which is long; there may be no copy. */
+static inline void log_write_long(struct log *log, uint64_t i, const void *copy,
+				  uint32_t len)
+{
+	struct log_entry *e = log_write_begin(log, i);
+
+	e->len = len;
+	memcpy(e->data, &copy, sizeof(copy));
+	log_write_end(log, i, e);
 }
 
 /* Every replica has applied what is before @head. */

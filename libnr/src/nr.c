@@ -41,13 +41,17 @@ static int set_up(struct nr *nr)
 	int err = defaults(nr);
 	uint32_t n;
 
-	if (!err)
+	if (!err && nr->parts)
+		nr->topology = nr->parts->topology;
+	else if (!err)
 		err = nr_topology_open(nr->attr.topology, &nr->topology);
 	if (!err)
 		err = log_init(&nr->log, nr->attr.log_size, nr->attr.op_size);
 	if (err)
 		return err;
 	n = nr->attr.replicas ? nr->attr.replicas : nr->topology->n;
+	if (nr->parts)
+		n = 0; /* made for all logs at once */
 	for (uint32_t i = 0; !err && i < n; i++)
 		err = replicas_make(nr, i % nr->topology->n);
 	return err;
@@ -62,12 +66,13 @@ static void tear_down(struct nr *nr)
 		replica_destroy(r);
 	}
 	log_fini(&nr->log);
-	nr_topology_close(nr->topology);
+	if (!nr->parts)
+		nr_topology_close(nr->topology);
 	mem_node_free(nr, sizeof(*nr));
 }
 
-NR_PUBLIC int nr_create(const struct nr_ops *ops, const struct nr_attr *attr,
-			struct nr **out)
+int nr_make(const struct nr_ops *ops, const struct nr_attr *attr,
+	    const struct nr_parts *parts, struct nr **out)
 {
 	struct nr *nr;
 	int err;
@@ -75,6 +80,7 @@ NR_PUBLIC int nr_create(const struct nr_ops *ops, const struct nr_attr *attr,
 	nr = mem_node_alloc(sizeof(*nr), -1, NR_MEMORY_ANY);
 	if (!nr)
 		return -ENOMEM;
+	nr->parts = parts;
 	err = sized_read(&nr->ops, sizeof(nr->ops), ops);
 	if (!err && attr)
 		err = sized_read(&nr->attr, sizeof(nr->attr), attr);
@@ -86,6 +92,12 @@ NR_PUBLIC int nr_create(const struct nr_ops *ops, const struct nr_attr *attr,
 	else
 		*out = nr;
 	return err;
+}
+
+NR_PUBLIC int nr_create(const struct nr_ops *ops, const struct nr_attr *attr,
+			struct nr **out)
+{
+	return nr_make(ops, attr, NULL, out);
 }
 
 NR_PUBLIC int nr_destroy(struct nr *nr)

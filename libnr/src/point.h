@@ -18,35 +18,46 @@
  */
 enum nr_mutant {
 	NR_MUTANT_NONE = 0,
-	NR_MUTANT_UNLOCK_EACH,	 /* the write lock for each entry only */
-	NR_MUTANT_NO_RETRY,	 /* losers do not look at the lock again */
-	NR_MUTANT_TWICE,	 /* collected again after the log was full */
-	NR_MUTANT_RING_TWICE,	 /* slots are collected more than once round */
-	NR_MUTANT_SYNC_LATE,	 /* the synchronous slot is looked at last */
-	NR_MUTANT_OVERTAKE,	 /* an update before its thread's older ones */
-	NR_MUTANT_FULL_NO_APPLY, /* waiting for space without applying */
-	NR_MUTANT_LATE_LTAIL,	 /* a late replica misses what was collected */
-	NR_MUTANT_LATE_COLLECT,	 /* a late replica, unseen by a collector */
-	NR_MUTANT_NO_HELP,	 /* laggards are left alone */
-	NR_MUTANT_REMOVE_USED,	 /* a replica goes, its contexts stay */
-	NR_MUTANT_ANSWER_EARLY,	 /* a response before the completed tail */
-	NR_MUTANT_CTAIL_BACK,	 /* the completed tail stored, not raised */
-	NR_MUTANT_SPACE_RELOAD,	 /* space checked with another tail */
-	NR_MUTANT_ALIVE_FLAG,	 /* alive is set, and never cleared */
-	NR_MUTANT_ALIVE_FIRST,	 /* alive before the entry is written */
-	NR_MUTANT_READ_STALE,	 /* reads do not wait for the completed tail */
-	NR_MUTANT_READER_BLIND,	 /* readers do not look at the writer again */
-	NR_MUTANT_WRITER_BLIND,	 /* the writer does not wait for readers */
-	NR_MUTANT_STARVE,	 /* readers are never let in */
-	NR_MUTANT_WORD_AGAIN,	 /* the gate's word does not count */
-	NR_MUTANT_LOST_WAKE,	 /* who unlocks does not look for sleepers */
-	NR_MUTANT_GRANT_ASLEEP,	 /* a reader let in is not woken */
-	NR_MUTANT_NO_NEWS,	 /* readers sleep on after a section */
-	NR_MUTANT_CLONE_BEHIND,	 /* cloned as it is, behind the log */
-	NR_MUTANT_HEAD_FIRST,	 /* the head from one replica alone */
-	NR_MUTANT_MAP_UNSETTLED, /* memory for a replica that goes */
-	NR_MUTANT_MAP_UNLISTED,	 /* none for a replica that comes */
-	NR_MUTANT_RELAXED_ALIVE, /* orders that are too weak; for TSan: */
+	NR_MUTANT_UNLOCK_EACH,	  /* the write lock for each entry only */
+	NR_MUTANT_NO_RETRY,	  /* losers do not look at the lock again */
+	NR_MUTANT_TWICE,	  /* collected again after the log was full */
+	NR_MUTANT_RING_TWICE,	  /* slots are collected more than once round */
+	NR_MUTANT_SYNC_LATE,	  /* the synchronous slot is looked at last */
+	NR_MUTANT_OVERTAKE,	  /* an update before its thread's older ones */
+	NR_MUTANT_FULL_NO_APPLY,  /* waiting for space without applying */
+	NR_MUTANT_LATE_LTAIL,	  /* a late replica misses what was collected */
+	NR_MUTANT_LATE_COLLECT,	  /* a late replica, unseen by a collector */
+	NR_MUTANT_NO_HELP,	  /* laggards are left alone */
+	NR_MUTANT_REMOVE_USED,	  /* a replica goes, its contexts stay */
+	NR_MUTANT_ANSWER_EARLY,	  /* a response before the completed tail */
+	NR_MUTANT_CTAIL_BACK,	  /* the completed tail stored, not raised */
+	NR_MUTANT_SPACE_RELOAD,	  /* space checked with another tail */
+	NR_MUTANT_ALIVE_FLAG,	  /* alive is set, and never cleared */
+	NR_MUTANT_ALIVE_FIRST,	  /* alive before the entry is written */
+	NR_MUTANT_READ_STALE,	  /* reads do not wait for the completed tail */
+	NR_MUTANT_READER_BLIND,	  /* readers do not look at the writer again */
+	NR_MUTANT_WRITER_BLIND,	  /* the writer does not wait for readers */
+	NR_MUTANT_STARVE,	  /* readers are never let in */
+	NR_MUTANT_WORD_AGAIN,	  /* the gate's word does not count */
+	NR_MUTANT_LOST_WAKE,	  /* who unlocks does not look for sleepers */
+	NR_MUTANT_GRANT_ASLEEP,	  /* a reader let in is not woken */
+	NR_MUTANT_NO_NEWS,	  /* readers sleep on after a section */
+	NR_MUTANT_CLONE_BEHIND,	  /* cloned as it is, behind the log */
+	NR_MUTANT_HEAD_FIRST,	  /* the head from one replica alone */
+	NR_MUTANT_MAP_UNSETTLED,  /* memory for a replica that goes */
+	NR_MUTANT_MAP_UNLISTED,	  /* none for a replica that comes */
+	NR_MUTANT_CNR_CTAIL_LATE, /* concurrent: the completed tail after */
+	NR_MUTANT_CNR_CTAIL_OWN,  /* several logs: one completed tail only */
+	NR_MUTANT_CNR_CUT,	 /* a read of several logs at different times */
+	NR_MUTANT_CNR_NO_WAIT,	 /* one log does not wait for the others */
+	NR_MUTANT_CNR_UNORDERED, /* entries in two logs, in any order */
+	NR_MUTANT_CNR_HELP_WAITS,  /* who helps waits for gates of others */
+	NR_MUTANT_CNR_ASLEEP,	   /* having arrived does not wake who waits */
+	NR_MUTANT_CNR_HOLD,	   /* readers wait, holding other logs */
+	NR_MUTANT_CNR_FULL_HELD,   /* waiting for room, having some */
+	NR_MUTANT_CNR_LATE_LINK,   /* a late replica, unseen by a collector */
+	NR_MUTANT_CNR_FULL_BEHIND, /* ... while others wait for that log */
+	NR_MUTANT_RELAXED_ALIVE,   /* orders that are too weak; for TSan: */
 	NR_MUTANT_RELAXED_LTAIL,
 	NR_MUTANT_RELAXED_HEAD,
 	NR_MUTANT_RELAXED_SLOT,

@@ -24,7 +24,8 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 	r->update = nr->ops.update;
 	r->read = nr->ops.read;
 	r->results = (uint32_t)nr->ops.result_size;
-	r->hooks = nr->ops.batch_begin || nr->ops.batch_end;
+	r->concurrent = nr->parts && nr->parts->concurrent;
+	r->hooks = nr->ops.batch_begin || nr->ops.batch_end || r->concurrent;
 	r->place = place;
 	r->node = node;
 	r->object_bytes = max_u64(nr->ops.object_size, 1);

@@ -41,7 +41,8 @@ struct replica {
 		     void *result);
 	uint32_t id;
 	uint32_t place;
-	int hooks;	  /* batch_begin or batch_end */
+	int hooks;	  /* batch_begin, batch_end, or concurrent */
+	int concurrent;	  /* readers do not keep out of updates */
 	uint32_t results; /* bytes of an update's; 0: it has none */
 	int node;	  /* of its memory; -1: none in particular */
 	size_t object_bytes;
@@ -64,10 +65,22 @@ struct replica {
 	struct replica *next;
 };
 
+/* What is different where it is one of the logs of a structure (cnr.h). */
+struct nr_parts {
+	struct nr_topology *topology;
+	int concurrent; /* as struct replica has it */
+	/*
+	 * Bring @r, of another node than the caller's, forward; to @upto, or a
+	 * part of the way. Its gate is ours; those of others may only be tried.
+	 */
+	void (*help)(struct replica *r, uint64_t upto);
+};
+
 struct nr {
 	struct nr_ops ops;
 	struct nr_attr attr; /* its defaults filled in */
 	struct nr_topology *topology;
+	const struct nr_parts *parts; /* NULL: it is a structure by itself */
 	struct gate admin; /* who comes and goes; outside all others */
 	uint32_t nreplicas;
 	uint32_t next_id;

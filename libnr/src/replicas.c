@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 
-static void link_replica(struct nr *nr, struct replica *r)
+void replicas_link(struct nr *nr, struct replica *r)
 {
 	struct replica **at = &nr->replicas;
 
@@ -23,7 +23,7 @@ static void link_replica(struct nr *nr, struct replica *r)
 	gate_unlock(&nr->collecting);
 }
 
-static void unlink_replica(struct nr *nr, struct replica *r)
+void replicas_unlink(struct nr *nr, struct replica *r)
 {
 	struct replica **at = &nr->replicas;
 
@@ -48,11 +48,11 @@ int replicas_make(struct nr *nr, uint32_t place)
 		return err;
 	}
 	r->id = ++nr->next_id;
-	link_replica(nr, r);
+	replicas_link(nr, r);
 	return 0;
 }
 
-static uint32_t place_with_fewest(const struct nr *nr)
+uint32_t replicas_place(const struct nr *nr)
 {
 	uint32_t best = 0, fewest = UINT32_MAX;
 
@@ -93,10 +93,10 @@ static int add(struct nr *nr, uint32_t place)
 		replica_catch_up(from);
 	err = replica_clone(r, from);
 	if (!err && !mutant(LATE_COLLECT))
-		link_replica(nr, r);
+		replicas_link(nr, r);
 	gate_unlock(&from->lock.gate);
 	if (!err && mutant(LATE_COLLECT))
-		link_replica(nr, r);
+		replicas_link(nr, r);
 	if (err)
 		replica_free(r);
 	return err ? err : (int)r->id;
@@ -114,8 +114,7 @@ NR_PUBLIC int nr_replica_add(struct nr *nr, int place)
 	if (nr->next_id == INT_MAX)
 		ret = -ENOMEM;
 	else
-		ret = add(nr,
-			  place < 0 ? place_with_fewest(nr) : (uint32_t)place);
+		ret = add(nr, place < 0 ? replicas_place(nr) : (uint32_t)place);
 	gate_unlock(&nr->admin);
 	return ret;
 }
@@ -129,7 +128,7 @@ static int remove_replica(struct nr *nr, struct replica *r)
 	if ((r->ncontexts && !mutant(REMOVE_USED)) || nr->nreplicas == 1)
 		return -EBUSY;
 	gate_lock(&r->lock.gate);
-	unlink_replica(nr, r);
+	replicas_unlink(nr, r);
 	gate_unlock(&r->lock.gate);
 	replica_destroy(r);
 	return 0;

@@ -11,4 +11,18 @@
  */
 int replicas_make(struct nr *nr, uint32_t place);
 
+/* The list of them: @r is its last one; is none of it. */
+void replicas_link(struct nr *nr, struct replica *r);
+void replicas_unlink(struct nr *nr, struct replica *r);
+
+/* Of places, that with the fewest replicas. */
+uint32_t replicas_place(const struct nr *nr);
+
+/*
+ * nr_create(); @parts, which stays, if it is one of the logs of a structure:
+ * then there is no replica yet.
+ */
+int nr_make(const struct nr_ops *ops, const struct nr_attr *attr,
+	    const struct nr_parts *parts, struct nr **out);
+
 #endif

@@ -74,6 +74,17 @@ static inline void rlock_read_begin(struct reader *r, struct rlock *l)
 		rlock_read_wait(r, l);
 }
 
+/* ... without waiting; 0: a writer is there. */
+static inline int rlock_read_try(struct reader *r, struct rlock *l)
+{
+	/* As in rlock_read_begin(). */
+	xchg_seq_cst(&r->state, READER_READING);
+	if (!load_seq_cst(&l->writer))
+		return 1;
+	store_release(&r->state, READER_AWAY);
+	return 0;
+}
+
 static inline void rlock_read_end(struct reader *r)
 {
 	/* Release pairs with the load in rlock_write_begin(): what was read is

@@ -90,12 +90,12 @@ NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
 
 static int caught_up(struct replica *r, uint64_t done)
 {
-	/* Acquire pairs with replica_apply(). */
+	/* Acquire pairs with apply(). */
 	return load_acquire(&r->ltail) >= done;
 }
 
-static __attribute__((noinline)) void catch_up(struct nr_context *c,
-					       uint64_t done)
+__attribute__((noinline)) void context_catch_up(struct nr_context *c,
+						uint64_t done)
 {
 	struct replica *r = c->replica;
 
@@ -115,7 +115,7 @@ NR_PUBLIC int nr_read(struct nr_context *c, const void *op, size_t len,
 	if (unlikely(!r->read))
 		return -ENOSYS;
 	if (unlikely(!caught_up(r, done)) && !mutant(READ_STALE))
-		catch_up(c, done);
+		context_catch_up(c, done);
 	rlock_read_begin(&c->reader, &r->lock);
 	r->read(r->object, op, len, result);
 	rlock_read_end(&c->reader);
@@ -128,7 +128,7 @@ NR_PUBLIC void nr_sync(struct nr_context *c)
 	uint64_t done = log_done(c->log);
 
 	if (!caught_up(c->replica, done))
-		catch_up(c, done);
+		context_catch_up(c, done);
 }
 
 NR_PUBLIC int nr_submit(struct nr_context *c, const void *op, size_t len,

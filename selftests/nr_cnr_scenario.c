@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nr_cnr_scenario.c - several logs under schedules
+ *
+ * Updates and reads of one cell, of two and of all, in logs of four entries.
+ * Looked at: Is there an order of all operations that explains their results?
+ * Do replicas do the same in the same order, each once? Does everybody end?
+ */
+#include "nr_scenario.h"
+
+#include <string.h>
+
+#include "cnr.h"
+#include "nr_cnr_object.h"
+#include "nr_sched.h"
+
+#define FIBERS 4
+#define STEPS 4
+#define EVENTS 64
+
+struct config {
+	struct cnr_test test;
+	uint32_t spread; /* replicas that the fibers use, of two */
+	int adds;	 /* the first one adds replicas, and removes them */
+};
+
+static struct {
+	const struct config *config;
+	struct nr_cnr *cnr;
+	uint64_t now, sum;
+	struct event events[EVENTS];
+	size_t n;
+} run;
+
+struct actor {
+	uint64_t random;
+	unsigned number;
+};
+
+static void step(struct actor *a, struct nr_cnr_context *c)
+{
+	struct event e = { .begin = ++run.now };
+	struct cnr_test_op op;
+
+	cnr_test_step(c, &a->random, &op, &e.result);
+	e.op[0] = op.kind;
+	e.op[1] = op.other * CNR_CELLS + op.cell;
+	e.op[2] = op.value;
+	e.end = ++run.now;
+	if (op.kind == CNR_ADD)
+		run.sum += op.value;
+	if (op.kind == CNR_ADD_ALL)
+		run.sum += CNR_CELLS * op.value;
+	sched_check(run.n < EVENTS);
+	run.events[run.n++] = e;
+}
+
+static struct nr_cnr_context *join(uint32_t replica)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	struct nr_cnr_context *c = NULL;
+
+	attr.replica = replica;
+	sched_check(nr_cnr_register(run.cnr, &attr, &c) == 0);
+	sched_check(nr_cnr_context_replica(c) == replica);
+	return c;
+}
+
+static void use(void *arg)
+{
+	struct actor *a = arg;
+	struct nr_cnr_context *c = join(1 + a->number % run.config->spread);
+
+	for (int i = 0; i < STEPS; i++)
+		step(a, c);
+	nr_cnr_leave(c);
+}
+
+static void come_and_go(void *arg)
+{
+	struct nr_cnr_context *c;
+	int id;
+
+	for (int i = 0; i < 2; i++) {
+		id = nr_cnr_replica_add(run.cnr, -1);
+		sched_check(id > 2);
+		c = join((uint32_t)id);
+		for (int k = 0; k < 2; k++)
+			step(arg, c);
+		sched_check(nr_cnr_replica_remove(run.cnr, (uint32_t)id) ==
+			    -EBUSY);
+		nr_cnr_leave(c);
+		sched_check(nr_cnr_replica_remove(run.cnr, (uint32_t)id) == 0);
+	}
+}
+
+/* Of each log, those of log.h; and of all: what one part has done of an
+ * operation in several logs all have. */
+static void invariants(void *arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < run.config->test.logs; i++) {
+		const struct nr *nr = run.cnr->logs[i];
+		uint64_t head = nr->log.head, ctail = nr->log.ctail;
+		uint64_t tail = nr->log.tail;
+
+		if (ctail > tail || tail > head + nr->log.size)
+			sched_fail("log %u: head %llu, ctail %llu, tail %llu",
+				   i, (unsigned long long)head,
+				   (unsigned long long)ctail,
+				   (unsigned long long)tail);
+		for (struct replica *r = nr->replicas; r; r = r->next)
+			if (r->ltail > ctail || r->ltail < head)
+				sched_fail("log %u, replica %u: head %llu, "
+					   "ltail %llu, ctail %llu",
+					   i, r->id, (unsigned long long)head,
+					   (unsigned long long)r->ltail,
+					   (unsigned long long)ctail);
+	}
+}
+
+static int make(const struct config *config, uint64_t log_size)
+{
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_attr nr = NR_ATTR_INIT;
+	struct nr_cnr_ops ops = cnr_test_ops;
+
+	sched_mapped(1);
+	memset(&run, 0, sizeof(run));
+	run.config = config;
+	nr.topology = "2x1";
+	nr.log_size = log_size;
+	nr.arg = (void *)(uintptr_t)&config->test;
+	attr.nr = &nr;
+	attr.logs = config->test.logs;
+	ops.flags = config->test.flags;
+	return nr_cnr_create(&ops, &attr, &run.cnr);
+}
+
+static const char *end(const char *bad)
+{
+	if (!bad)
+		bad = cnr_test_equal(run.cnr, run.sum);
+	if (nr_cnr_destroy(run.cnr) && !bad)
+		bad = "contexts are left";
+	return !bad && sched_mapped(0) ? "memory is left" : bad;
+}
+
+static const char *run_cnr(const struct config *config, uint64_t seed)
+{
+	struct sched_fiber fibers[FIBERS];
+	struct actor actors[FIBERS];
+	const char *bad;
+
+	if (make(config, 4 << seed % 2))
+		return "not made";
+	for (unsigned i = 0; i < FIBERS; i++) {
+		actors[i] = (struct actor){ seed * FIBERS + i, i };
+		fibers[i] = (struct sched_fiber){
+			config->adds && !i ? come_and_go : use, &actors[i]
+		};
+	}
+	sched_watch(scenario_invariants ? invariants : NULL, NULL);
+	bad = sched_run(seed, fibers, FIBERS);
+	sched_watch(NULL, NULL);
+	return bad ? bad
+		   : end(history_check(&cnr_test_model, run.events, run.n));
+}
+
+const char *scenario_cnr(uint64_t seed)
+{
+	static const struct config config = { { 2, 0 }, 2, 0 };
+
+	return run_cnr(&config, seed);
+}
+
+const char *scenario_cnr_three(uint64_t seed)
+{
+	static const struct config config = { { 3, 0 }, 2, 0 };
+
+	return run_cnr(&config, seed);
+}
+
+const char *scenario_cnr_concurrent(uint64_t seed)
+{
+	static const struct config config = { { 2, NR_CNR_CONCURRENT }, 2, 0 };
+
+	return run_cnr(&config, seed);
+}
+
+const char *scenario_cnr_idle(uint64_t seed)
+{
+	static const struct config config = { { 2, 0 }, 1, 0 };
+
+	return run_cnr(&config, seed);
+}
+
+const char *scenario_cnr_replicas(uint64_t seed)
+{
+	static const struct config config = { { 2, 0 }, 2, 1 };
+
+	return run_cnr(&config, seed);
+}
+
+/* ---- who waits for whom ------------------------------------------------- */
+
+static const struct config two_logs = { { 2, 0 }, 2, 0 };
+static struct nr_cnr_context *second; /* on the second replica */
+static int through;
+
+static struct replica *part(uint32_t replica, uint32_t log)
+{
+	struct cnr_replica *r = run.cnr->replicas;
+
+	while (r->id != replica)
+		r = r->next;
+	return r->parts[log];
+}
+
+/* In both logs, by a thread of the second replica. */
+static void update_all(void *arg)
+{
+	const struct cnr_test_op op = { .kind = CNR_ADD_ALL, .value = 1 };
+
+	(void)arg;
+	sched_check(nr_cnr_update(second, &op, sizeof(op), NULL) == 0);
+	run.sum += CNR_CELLS;
+}
+
+static void hold(uint32_t replica, uint32_t log)
+{
+	gate_lock(&part(replica, log)->lock.gate);
+	while (!through)
+		nr_test_idle();
+	gate_unlock(&part(replica, log)->lock.gate);
+}
+
+static const char *run_two(uint64_t seed, const struct sched_fiber *fibers,
+			   unsigned n)
+{
+	const char *bad;
+
+	if (make(&two_logs, 4))
+		return "not made";
+	through = 0;
+	second = join(2);
+	bad = sched_run(seed, fibers, n);
+	if (bad)
+		return bad;
+	nr_cnr_leave(second);
+	return end(NULL);
+}
+
+static void hold_other(void *arg)
+{
+	(void)arg;
+	hold(1, 1);
+}
+
+/* Who helps in one log comes back, though he cannot get the other. */
+static void help(void *arg)
+{
+	struct replica *r = part(1, 0);
+
+	update_all(arg);
+	gate_lock(&r->lock.gate);
+	cnr_help(r, log_done(r->log));
+	gate_unlock(&r->lock.gate);
+	through = 1;
+}
+
+const char *scenario_cnr_help(uint64_t seed)
+{
+	static const struct sched_fiber fibers[] = { { hold_other, NULL },
+						     { help, NULL } };
+
+	return run_two(seed, fibers, 2);
+}
+
+/* A combiner that finds no room: until the others are through. */
+static void find_no_room(void *arg)
+{
+	struct replica *r = part(1, 0);
+
+	(void)arg;
+	gate_lock(&r->lock.gate);
+	while (!through) {
+		replica_make_room(r);
+		nr_test_idle();
+	}
+	gate_unlock(&r->lock.gate);
+}
+
+/* ... and the other part of that replica, which waits for him. */
+static void come_to_it(void *arg)
+{
+	struct replica *r = part(1, 1);
+
+	(void)arg;
+	gate_lock(&r->lock.gate);
+	replica_apply(r, 1);
+	gate_unlock(&r->lock.gate);
+	through = 1;
+}
+
+/* So that it is not done on its own replica first. */
+static void hold_second(void *arg)
+{
+	(void)arg;
+	hold(2, 0);
+}
+
+const char *scenario_cnr_full(uint64_t seed)
+{
+	static const struct sched_fiber fibers[] = { { hold_second, NULL },
+						     { find_no_room, NULL },
+						     { come_to_it, NULL },
+						     { update_all, NULL } };
+
+	return run_two(seed, fibers, 4);
+}
