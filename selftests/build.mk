@@ -74,6 +74,8 @@ nr_unit_test_srcs := selftests/testlib.c
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_table_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_map_test_srcs := $(nr_table_test_srcs)
+nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
+	cnr_object sched history)
 nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)
 nr_thread_test_srcs := selftests/testlib.c $(nr_load_srcs)

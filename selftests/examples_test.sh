@@ -173,6 +173,9 @@ expect nr_lock <<-END
 	place 1: 1 CPU
 	this thread is in one of them
 END
+expect nr_accounts <<-END
+	8 logs, no money was lost, every replica adds up: yes
+END
 expect nr_phonebook <<-END
 	40 entries, sum 60180, several replicas
 END

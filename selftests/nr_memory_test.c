@@ -8,7 +8,7 @@
  */
 #include "testlib.h"
 
-#include "nr.h"
+#include "nr_cnr.h"
 #include "nr_map_equal.h"
 #include "nr_sched.h"
 
@@ -157,6 +157,68 @@ static void a_reader_lock(void)
 	for (int i = 0; i < CONTEXTS; i++)
 		nr_rwlock_leave(r[i]);
 	assert_int_equal(nr_rwlock_destroy(lock), 0);
+}
+
+/* Operations of one class, of all, and too long for an entry. */
+static uint64_t class_of(const void *op, size_t len, struct nr_classes *more)
+{
+	(void)more;
+	return len == 1 ? *(const unsigned char *)op : NR_CLASS_ALL;
+}
+
+static void several_logs(void)
+{
+	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_cnr_context *c = NULL, *late;
+	static const char op[100];
+	uint64_t n = 0, saw;
+	struct nr_cnr *cnr;
+	int id, ret;
+
+	ops.object_size = sizeof(struct list);
+	ops.init = list_init;
+	ops.fini = list_fini;
+	ops.clone = list_clone;
+	ops.update = list_update;
+	ops.read = list_read;
+	ops.update_class = ops.read_class = class_of;
+	small.topology = "2x1";
+	small.log_size = 4;
+	attr.nr = &small;
+	attr.logs = 3;
+	if (!tried(nr_cnr_create(&ops, &attr, &cnr)))
+		return;
+	if (!tried(nr_cnr_register(cnr, NULL, &c))) {
+		assert_int_equal(nr_cnr_destroy(cnr), 0);
+		return;
+	}
+	for (int i = 0; i < 10; i++) {
+		char one = (char)i;
+
+		n += (uint64_t)tried(nr_cnr_update(c, &one, 1, NULL));
+		n += (uint64_t)tried(nr_cnr_update(c, op, 2, NULL));
+		n += (uint64_t)tried(nr_cnr_update(c, op, sizeof(op), NULL));
+		if (tried(nr_cnr_read(c, op, 2, &saw)))
+			assert_true(saw == n);
+	}
+	id = nr_cnr_replica_add(cnr, -1);
+	if (tried(id)) {
+		struct nr_context_attr cattr = NR_CONTEXT_ATTR_INIT;
+
+		cattr.replica = (uint32_t)id;
+		if (tried(nr_cnr_register(cnr, &cattr, &late))) {
+			if (tried(nr_cnr_read(late, op, 2, &saw)))
+				assert_true(saw == n);
+			nr_cnr_leave(late);
+		}
+		assert_int_equal(nr_cnr_replica_remove(cnr, (uint32_t)id), 0);
+	}
+	ret = nr_cnr_inspect(cnr, all_equal, &n);
+	assert_true(!ret || !tried(ret));
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
 }
 
 #define PUTS 40
@@ -329,6 +391,12 @@ static void reader_lock(void **state)
 	each_allocation_fails(a_reader_lock, 1);
 }
 
+static void logs(void **state)
+{
+	(void)state;
+	each_allocation_fails(several_logs, 1);
+}
+
 static void map(void **state)
 {
 	(void)state;
@@ -346,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replication),
 		cmocka_unit_test(reader_lock),
+		cmocka_unit_test(logs),
 		cmocka_unit_test(map),
 		cmocka_unit_test(map_without_memory),
 		cmocka_unit_test(table),

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "nr_cnr_object.h"
 #include "nr_mutants.h"
 #include "nr_scenario.h"
 #include "nr_sched.h"
@@ -152,6 +153,48 @@ static void run_lock(void)
 		_exit(1);
 }
 
+static struct nr_cnr *several;
+
+static void *use_logs(void *number)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	uint64_t random = (uintptr_t)number, result;
+	struct nr_cnr_context *c;
+	struct cnr_test_op op;
+
+	attr.replica = 1 + (uint32_t)random % 2;
+	if (nr_cnr_register(several, &attr, &c))
+		_exit(1);
+	for (int i = 0; i < 1500; i++)
+		cnr_test_step(c, &random, &op, &result);
+	nr_cnr_leave(c);
+	return NULL;
+}
+
+/* Several logs, and operations in more than one. */
+static void run_logs(void)
+{
+	static const struct cnr_test test = { 2, 0 };
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_attr nr = NR_ATTR_INIT;
+	pthread_t threads[4];
+
+	nr.topology = "2x1";
+	nr.log_size = 64;
+	nr.arg = (void *)(uintptr_t)&test;
+	attr.nr = &nr;
+	attr.logs = test.logs;
+	if (nr_cnr_create(&cnr_test_ops, &attr, &several))
+		_exit(1);
+	for (uintptr_t i = 0; i < 4; i++)
+		if (pthread_create(&threads[i], NULL, use_logs, (void *)i))
+			abort();
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	if (nr_cnr_destroy(several))
+		_exit(1);
+}
+
 static void run_threads(const struct mutant *m, int to)
 {
 	static const struct load_attr attr = {
@@ -169,6 +212,7 @@ static void run_threads(const struct mutant *m, int to)
 	dprintf(to, "threads: TSan\n");
 	for (int round = 0; round < (m->id ? 40 : 4); round++) {
 		run_lock();
+		run_logs();
 		load_begin(&l, &attr, (uint64_t)round);
 		for (uint32_t i = 0; i < attr.threads; i++)
 			if (pthread_create(&threads[i], NULL, thread_main,

@@ -162,6 +162,10 @@ static const struct mutant mutants[] = {
 	  "a writer leaves relaxed", NULL, 0 },
 	{ NR_MUTANT_RELAXED_GATE, "order of unlocking",
 	  "the combiner lock is given back relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_ARRIVED, "order of arriving",
+	  "a part arrives at what is in several logs relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_LED, "order of having led",
+	  "what is in several logs is done relaxed", NULL, 0 },
 };
 
 #endif

@@ -45,15 +45,19 @@ struct cnr_replica {
 
 /* What a part has for a structure. */
 struct part {
+	/* Read by every update of one log. */
 	struct cnr_replica *replica;
 	uint32_t log;
-	int taken;		 /* by the leader: it has its gate */
-	struct part *next_taken; /* by a helper */
-	struct gate_waits waits; /* hints */
-	/* Index + 1 of the entry of several logs at which its combiner waits */
-	_Atomic uint64_t arrived;
-	/* ... of the last one that it led, and that has been done */
-	_Atomic uint64_t led;
+	struct {
+		/* Written for what is in several. */
+		apart int taken;	 /* by the leader: it has its gate */
+		struct part *next_taken; /* by a helper */
+		struct gate_waits waits; /* hints */
+		/* Index + 1 of the entry at which its combiner waits */
+		_Atomic uint64_t arrived;
+		/* ... of the last one that it led, and that has been done */
+		_Atomic uint64_t led;
+	};
 };
 
 struct nr_classes {
@@ -162,7 +166,8 @@ static inline void cnr_set_done(struct cnr_replica *r,
 				const struct spot *leader)
 {
 	/* Release pairs with cnr_done(). */
-	store_release(&part_of(r->parts[leader->log])->led, leader->at + 1);
+	store_release_or_relaxed(&part_of(r->parts[leader->log])->led,
+				 leader->at + 1, RELAXED_LED);
 }
 
 /* A part that has been kept where it is, with readers out: past @at, and on. */

@@ -88,7 +88,7 @@ static void follow(struct part *p, const struct post *post)
 	struct replica *part = r->parts[leader->log];
 
 	/* Release pairs with has_arrived(). */
-	store_release(&p->arrived, post->at + 1);
+	store_release_or_relaxed(&p->arrived, post->at + 1, RELAXED_ARRIVED);
 	if (!mutant(CNR_ASLEEP))
 		gate_news(&r->parts[p->log]->lock.gate);
 	while (gate_or(&part->lock.gate, cnr_done(r, leader), &p->waits)) {

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* nr_cnr_test.c - several logs: what is refused, classes, and real threads */
+#include "testlib.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "nr_cnr_object.h"
+#include "nr_sched.h"
+
+static struct nr_cnr *make(const struct cnr_test *test, uint64_t log_size)
+{
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_cnr_ops ops = cnr_test_ops;
+	struct nr_attr nr = NR_ATTR_INIT;
+	struct nr_cnr *cnr;
+
+	nr.topology = "2x1";
+	nr.log_size = log_size;
+	nr.arg = (void *)(uintptr_t)test;
+	attr.nr = &nr;
+	attr.logs = test->logs;
+	ops.flags = test->flags;
+	assert_int_equal(nr_cnr_create(&ops, &attr, &cnr), 0);
+	return cnr;
+}
+
+static struct nr_cnr_context *join(struct nr_cnr *cnr, uint32_t replica)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	struct nr_cnr_context *c;
+
+	attr.replica = replica;
+	CHECK(nr_cnr_register(cnr, &attr, &c) == 0);
+	return c;
+}
+
+/* ---- what is refused ---------------------------------------------------- */
+
+static void refused(void **state)
+{
+	static const struct cnr_test test = { 2, 0 };
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_context_attr cattr = NR_CONTEXT_ATTR_INIT;
+	struct nr_cnr_ops ops = cnr_test_ops;
+	struct nr_attr nr = NR_ATTR_INIT;
+	struct nr_cnr_context *c;
+	struct cnr_test_op op = { .kind = CNR_SUM };
+	struct nr_cnr *cnr;
+	uint64_t v = 7;
+
+	(void)state;
+	ops.update = NULL;
+	assert_int_equal(nr_cnr_create(&ops, NULL, &cnr), -EINVAL);
+	ops = cnr_test_ops;
+	ops.update_class = NULL;
+	assert_int_equal(nr_cnr_create(&ops, NULL, &cnr), -EINVAL);
+	ops = cnr_test_ops;
+	ops.read_class = NULL;
+	assert_int_equal(nr_cnr_create(&ops, NULL, &cnr), -EINVAL);
+	ops = cnr_test_ops;
+	ops.flags = 2;
+	assert_int_equal(nr_cnr_create(&ops, NULL, &cnr), -EINVAL);
+	ops = cnr_test_ops;
+	ops.size = 0;
+	assert_int_equal(nr_cnr_create(&ops, NULL, &cnr), -EINVAL);
+	ops = cnr_test_ops;
+	attr.logs = NR_LOGS_MAX + 1;
+	assert_int_equal(nr_cnr_create(&ops, &attr, &cnr), -EINVAL);
+	attr.logs = 3;
+	attr.nr = &nr;
+	nr.topology = "nonsense";
+	assert_int_equal(nr_cnr_create(&ops, &attr, &cnr), -EINVAL);
+	nr.topology = NULL;
+	nr.memory = 99;
+	assert_int_equal(nr_cnr_create(&ops, &attr, &cnr), -EINVAL);
+	/* never read, never cloned */
+	ops.read = NULL;
+	ops.clone = NULL;
+	nr.memory = 0;
+	nr.topology = "2x1";
+	nr.arg = (void *)(uintptr_t)&test;
+	assert_int_equal(nr_cnr_create(&ops, &attr, &cnr), 0);
+	assert_int_equal(nr_cnr_logs(cnr), 3);
+	assert_non_null(nr_cnr_log(cnr, 2));
+	assert_null(nr_cnr_log(cnr, 3));
+	assert_int_equal(nr_cnr_replica_add(cnr, 0), -ENOTSUP);
+	cattr.replica = 3;
+	assert_int_equal(nr_cnr_register(cnr, &cattr, &c), -ENOENT);
+	assert_int_equal(nr_cnr_register(cnr, NULL, &c), 0);
+	assert_int_equal(nr_cnr_read(c, &op, sizeof(op), &v), -ENOSYS);
+	assert_int_equal(nr_cnr_update(c, &op, (size_t)1 << 30, NULL),
+			 -EMSGSIZE);
+	assert_int_equal(nr_cnr_destroy(cnr), -EBUSY);
+	nr_cnr_leave(c);
+	nr_cnr_leave(NULL);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+	assert_int_equal(nr_cnr_destroy(NULL), 0);
+	cnr = make(&test, 0);
+	assert_int_equal(nr_cnr_replica_add(cnr, 2), -EINVAL);
+	assert_int_equal(nr_cnr_replica_remove(cnr, 3), -ENOENT);
+	assert_int_equal(nr_cnr_replica_remove(cnr, 1), 0);
+	assert_int_equal(nr_cnr_replica_remove(cnr, 2), -EBUSY);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
+/* ---- classes ------------------------------------------------------------ */
+
+/* Operations that are their classes: which logs does each go to? */
+struct classes {
+	uint64_t n, which[4];
+};
+
+static uint64_t class_of(const void *bytes, size_t len, struct nr_classes *more)
+{
+	const struct classes *op = bytes;
+
+	(void)len;
+	for (uint64_t i = 1; i < op->n; i++)
+		nr_classes_add(more, op->which[i]);
+	return op->which[0];
+}
+
+static void count(void *object, const void *op, size_t len, void *result)
+{
+	(void)op;
+	(void)len;
+	++*(uint64_t *)object;
+	if (result)
+		*(uint64_t *)result = *(uint64_t *)object;
+}
+
+static void classes(void **state)
+{
+	static const struct {
+		struct classes op;
+		uint32_t logs; /* bits */
+	} tests[] = {
+		{ { 1, { 0 } }, 1 },
+		{ { 1, { 69 } }, 1 << 4 },
+		{ { 1, { UINT64_MAX - 1 } }, 1 << 4 },
+		{ { 2, { 1, 1 } }, 1 << 1 },
+		{ { 2, { 1, 66 } }, 1 << 1 },
+		{ { 3, { 4, 0, 4 } }, 1 << 4 | 1 },
+		{ { 4, { 7, 8, 9, 10 } }, 1 << 2 | 1 << 3 | 1 << 4 | 1 },
+		{ { 1, { NR_CLASS_ALL } }, 31 },
+		{ { 2, { 3, NR_CLASS_ALL } }, 31 },
+	};
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
+	uint64_t tails[5] = { 0 }, result;
+	struct nr_cnr_context *c;
+	struct nr_cnr *cnr;
+
+	(void)state;
+	ops.object_size = ops.result_size = 8;
+	ops.update = count;
+	ops.update_class = class_of;
+	attr.logs = 5;
+	assert_int_equal(nr_cnr_create(&ops, &attr, &cnr), 0);
+	assert_int_equal(nr_cnr_register(cnr, NULL, &c), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(tests); i++) {
+		assert_int_equal(nr_cnr_update(c, &tests[i].op,
+					       sizeof(tests[i].op), &result),
+				 0);
+		/* once, in however many logs it is */
+		assert_true(result == i + 1);
+		for (uint32_t k = 0; k < 5; k++) {
+			struct nr_stats stats = { .size = sizeof(stats) };
+
+			nr_stats(nr_cnr_log(cnr, k), &stats, NULL, 0);
+			assert_int_equal(stats.log_tail - tails[k],
+					 tests[i].logs >> k & 1);
+			assert_true(stats.log_ctail == stats.log_tail);
+			tails[k] = stats.log_tail;
+		}
+	}
+	nr_cnr_sync(c);
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+#define THREADS 4
+#define STEPS 12 /* so that a round can be searched */
+#define TOTAL (THREADS * STEPS)
+
+static struct {
+	struct nr_cnr *cnr;
+	struct event events[TOTAL];
+	_Atomic uint64_t sum;
+	pthread_barrier_t start;
+	uint64_t round;
+} run;
+
+static void *history(void *arg)
+{
+	uintptr_t number = (uintptr_t)arg;
+	struct nr_cnr_context *c = join(run.cnr, 1 + (uint32_t)number % 2);
+	uint64_t random = run.round * THREADS + number;
+	struct event *e = run.events + number * STEPS;
+
+	pthread_barrier_wait(&run.start);
+	for (int i = 0; i < STEPS; i++, e++) {
+		struct cnr_test_op op;
+
+		*e = (struct event){ .begin = time_ns() };
+		cnr_test_step(c, &random, &op, &e->result);
+		e->end = time_ns();
+		e->op[0] = op.kind;
+		e->op[1] = op.other * CNR_CELLS + op.cell;
+		e->op[2] = op.value;
+		if (op.kind == CNR_ADD)
+			atomic_fetch_add(&run.sum, op.value);
+		if (op.kind == CNR_ADD_ALL)
+			atomic_fetch_add(&run.sum, CNR_CELLS * op.value);
+	}
+	nr_cnr_leave(c);
+	return NULL;
+}
+
+static void run_threads(void *(*fn)(void *arg))
+{
+	pthread_t threads[THREADS];
+
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, fn, (void *)i), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void histories(const struct cnr_test *test, uint64_t log_size)
+{
+	uint64_t rounds = 400 / slowness;
+
+	pthread_barrier_init(&run.start, NULL, THREADS);
+	for (run.round = 0; run.round < rounds; run.round++) {
+		const char *bad;
+
+		atomic_store(&run.sum, 0);
+		run.cnr = make(test, log_size);
+		run_threads(history);
+		bad = history_check(&cnr_test_model, run.events, TOTAL);
+		if (!bad)
+			bad = cnr_test_equal(run.cnr, run.sum);
+		if (bad)
+			fail_msg("round %llu: %s",
+				 (unsigned long long)run.round, bad);
+		assert_int_equal(nr_cnr_destroy(run.cnr), 0);
+	}
+	pthread_barrier_destroy(&run.start);
+}
+
+static void two_logs(void **state)
+{
+	static const struct cnr_test test = { 2, 0 };
+
+	(void)state;
+	histories(&test, 4);
+}
+
+static void four_logs(void **state)
+{
+	static const struct cnr_test test = { 4, 0 };
+
+	(void)state;
+	histories(&test, 64);
+}
+
+static void reads_beside_updates(void **state)
+{
+	static const struct cnr_test test = { 3, NR_CNR_CONCURRENT };
+
+	(void)state;
+	histories(&test, 16);
+}
+
+/* ---- for longer, while replicas come and go ----------------------------- */
+
+static _Atomic int running;
+
+/* What is moved is never lost: whoever looks at all cells sees the same sum. */
+static void *move(void *arg)
+{
+	uintptr_t number = (uintptr_t)arg;
+	struct nr_cnr_context *c = join(run.cnr, 1 + (uint32_t)number % 2);
+	uint64_t random = number, sum;
+
+	for (unsigned i = 0; i < 20000 / slowness; i++) {
+		struct cnr_test_op op = { .kind = CNR_MOVE,
+					  .cell = sched_random(&random) %
+						  CNR_CELLS,
+					  .value = 1 + i % 7 };
+
+		op.other = (op.cell + 1 + i % 3) % CNR_CELLS;
+		CHECK(nr_cnr_update(c, &op, sizeof(op), NULL) == 0);
+		op.kind = CNR_SUM;
+		CHECK(nr_cnr_read(c, &op, sizeof(op), &sum) == 0);
+		CHECK(sum == run.sum);
+		op.kind = CNR_GET;
+		CHECK(nr_cnr_read(c, &op, sizeof(op), &sum) == 0);
+	}
+	nr_cnr_leave(c);
+	atomic_fetch_sub(&running, 1);
+	return NULL;
+}
+
+static void *come_and_go(void *arg)
+{
+	struct cnr_test_op op = { .kind = CNR_SUM };
+	unsigned *n = arg;
+	uint64_t sum;
+
+	do {
+		int id = nr_cnr_replica_add(run.cnr, -1);
+		struct nr_cnr_context *c;
+
+		CHECK(id > 2);
+		c = join(run.cnr, (uint32_t)id);
+		CHECK(nr_cnr_read(c, &op, sizeof(op), &sum) == 0);
+		CHECK(sum == run.sum);
+		CHECK(nr_cnr_replica_remove(run.cnr, (uint32_t)id) == -EBUSY);
+		nr_cnr_leave(c);
+		CHECK(nr_cnr_replica_remove(run.cnr, (uint32_t)id) == 0);
+		++*n;
+	} while (atomic_load(&running));
+	return NULL;
+}
+
+static void replicas_come_and_go(void **state)
+{
+	static const struct cnr_test test = { 3, 0 };
+	struct cnr_test_op op = { .kind = CNR_ADD_ALL, .value = 1000000 };
+	struct nr_cnr_context *c;
+	unsigned added = 0;
+	pthread_t other;
+
+	(void)state;
+	run.cnr = make(&test, 64);
+	c = join(run.cnr, 1);
+	assert_int_equal(nr_cnr_update(c, &op, sizeof(op), NULL), 0);
+	nr_cnr_leave(c);
+	run.sum = CNR_CELLS * op.value;
+	atomic_store(&running, THREADS);
+	assert_int_equal(pthread_create(&other, NULL, come_and_go, &added), 0);
+	run_threads(move);
+	pthread_join(other, NULL);
+	assert_null(cnr_test_equal(run.cnr, run.sum));
+	assert_int_equal(nr_cnr_destroy(run.cnr), 0);
+	printf("# %u replicas came and went\n", added);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refused),
+		cmocka_unit_test(classes),
+		cmocka_unit_test(two_logs),
+		cmocka_unit_test(four_logs),
+		cmocka_unit_test(reads_beside_updates),
+		cmocka_unit_test(replicas_come_and_go),
+	};
+
+	return cmocka_run_group_tests_name("several logs", tests, NULL, NULL);
+}
