@@ -7,7 +7,7 @@
  * is given chunks, and an allocation that does not fit into those says so, on
  * every replica that has been given as many, and has had as many allocations.
  * Who wants to update gets the next chunk, for all replicas, before he asks for
- * it to be added (map_grow.c).
+ * it to be added (pooled_grow.c).
  *
  * What has been allocated is named by a reference, which is the same on every
  * replica: so a clone is a copy of the bytes.

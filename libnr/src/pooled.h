@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pooled.h - replicated structures whose memory goes through their log
+ *
+ * What the ready-made ones have in common. Every replica's structure lies in an
+ * arena, and is in the same state after the same updates, down to the
+ * references in there; so all of them find no room for the same update. That
+ * one has changed nothing. Whoever asked for it takes pool->gate, maps a chunk
+ * for every replica on its node, and puts an operation with all of them into
+ * the log: each replica takes its own.
+ *
+ * Under pool->gate the list of replicas stays as it is, and nothing of the kind
+ * is on its way: before a replica comes or goes all have applied what they have
+ * been given.
+ */
+#ifndef NR_POOLED_H
+#define NR_POOLED_H
+
+#include "arena.h"
+#include "gate.h"
+#include "nr.h"
+#include "util.h"
+
+/* Kinds of operations; the structure's own come after. */
+enum pooled_kind { POOLED_CHUNK = 0, POOLED_EXTRA, POOLED_OWN };
+
+struct pooled_op {
+	/* The structure's; or bytes of the chunk; or what was wanted. */
+	uint64_t word;
+	uint32_t kind : 4;
+	uint32_t flags : 4;
+	uint32_t klen : 24;
+	uint32_t vlen;	       /* or how many pieces */
+	unsigned char bytes[]; /* a key, then a value; or pieces */
+};
+
+/* What a replica is given. */
+struct pooled_piece {
+	const void *object; /* whose it is */
+	void *memory;
+};
+
+struct pooled_result {
+	int32_t ret;
+	/* An update that found no room: chunks there were; else what
+	 * pooled_type's wants says. */
+	uint32_t wants;
+};
+
+/* A structure. */
+struct pooled_type {
+	size_t arena; /* where in the object it is */
+	/*
+	 * An operation; -ENOMEM: the arena has no room, nothing has been done.
+	 * @asked: somebody waits for it on this replica.
+	 */
+	int (*update)(void *object, const struct pooled_op *op, int asked);
+	/* If not NULL: after an update that returned 0, should there be more of
+	 * something else than chunks? 0: no. */
+	uint32_t (*wants)(const void *object);
+	/* ... and that is it. */
+	void (*extra)(void *object, void *memory, uint64_t what);
+};
+
+struct pooled_replica {
+	const void *object;
+	int node;
+};
+
+struct pooled {
+	struct nr *nr;
+	const struct pooled_type *type;
+	enum nr_memory memory;
+	struct gate gate; /* what follows; and who grows */
+	struct pooled_replica *replicas;
+	uint32_t n;
+};
+
+struct pooled_context {
+	struct pooled *pool;
+	struct nr_context *context;
+};
+
+/* What nr_read() is asked; the caller's own, and so is what is behind it. */
+struct pooled_query {
+	void (*fn)(const void *object, struct pooled_query *q);
+	int64_t ret;
+};
+
+static inline struct arena *pooled_arena(const struct pooled_type *type,
+					 const void *object)
+{
+	return (void *)((char *)(uintptr_t)object + type->arena);
+}
+
+/* What a replica of @object has been given by @op. */
+void *pooled_piece(const void *object, const struct pooled_op *op);
+
+/* For nr_ops: update and read. Here, so that @type is known there. */
+static inline void pooled_update(const struct pooled_type *type, void *object,
+				 const void *bytes, void *result)
+{
+	const struct pooled_op *op = bytes;
+	struct pooled_result r = { 0, 0 };
+
+	switch (op->kind) {
+	case POOLED_CHUNK:
+		arena_add(pooled_arena(type, object), pooled_piece(object, op),
+			  op->word);
+		break;
+	case POOLED_EXTRA:
+		type->extra(object, pooled_piece(object, op), op->word);
+		break;
+	default:
+		r.ret = type->update(object, op, result != NULL);
+		if (r.ret == -ENOMEM)
+			r.wants = pooled_arena(type, object)->n;
+		else if (!r.ret && type->wants)
+			r.wants = type->wants(object);
+	}
+	if (result)
+		memcpy(result, &r, sizeof(r));
+}
+
+void pooled_read(const void *object, const void *op, size_t len, void *result);
+
+static inline int64_t pooled_ask(struct pooled_context *c,
+				 struct pooled_query *q)
+{
+	nr_read(c->context, q, sizeof(*q), NULL);
+	return q->ret;
+}
+
+/*
+ * Do @head with @key and @value behind it; where there is no room for what
+ * needs @bytes of the arena, make some. Return: what the structure did; or
+ * -ENOMEM.
+ */
+int pooled_do(struct pooled_context *c, const struct pooled_op *head,
+	      const void *key, const void *value, size_t bytes,
+	      struct pooled_result *r);
+
+/*
+ * An allocation of @bytes found no room among @chunks chunks: 0: try again;
+ * -ENOMEM.
+ */
+int pooled_grow(struct pooled_context *c, size_t bytes, uint32_t chunks) cold;
+
+/* What @ask, a query that returns it, says is wanted, @bytes of it long; if
+ * there is memory and nobody else is at it. */
+void pooled_extra(struct pooled_context *c, struct pooled_query *ask,
+		  size_t (*bytes)(uint64_t what)) cold;
+
+/* @pool is zero. 0, or what nr_create() says. */
+int pooled_create(struct pooled *pool, const struct pooled_type *type,
+		  const struct nr_ops *ops, const struct nr_attr *attr);
+int pooled_destroy(struct pooled *pool); /* 0 or -EBUSY */
+
+/* @depth: of asynchronous updates. 0, or what nr_register() says. */
+int pooled_register(struct pooled *pool, const struct nr_context_attr *attr,
+		    uint32_t depth, struct pooled_context *c);
+int pooled_replica_add(struct pooled *pool, int place);
+int pooled_replica_remove(struct pooled *pool, uint32_t replica);
+
+#endif
