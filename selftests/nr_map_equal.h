@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* nr_map_equal.h - replicas of a map are equal, byte by byte */
+/* nr_map_equal.h - replicas of a map, or a queue, are equal, byte by byte */
 #ifndef NR_MAP_EQUAL_H
 #define NR_MAP_EQUAL_H
 
 #include <string.h>
 
 #include "nr_map.h"
+#include "queue.h"
 #include "table.h"
 
 static inline int arenas_equal(const struct arena *a, const struct arena *b)
@@ -46,6 +47,34 @@ static inline int equal_to_first(uint32_t replica, const void *object,
 	if (!first->buckets)
 		*first = *(const struct table *)object;
 	return !tables_equal(first, object);
+}
+
+static inline int sorteds_equal(const struct sorted *a, const struct sorted *b)
+{
+	return a->count == b->count && a->random == b->random &&
+	       !memcmp(a->head, b->head, sizeof(a->head)) &&
+	       !memcmp(a->last, b->last, sizeof(a->last)) &&
+	       arenas_equal(&a->arena, &b->arena);
+}
+
+/* For nr_inspect(), @arg is the address of the first one's, NULL before. A
+ * struct queue begins with one. */
+static inline int sorted_like_first(uint32_t replica, const void *object,
+				    void *arg)
+{
+	const struct sorted **first = arg;
+
+	(void)replica;
+	if (!*first)
+		*first = object;
+	return !sorteds_equal(*first, object);
+}
+
+static inline int is_sorted_equal(struct nr *nr)
+{
+	const struct sorted *first = NULL;
+
+	return !nr_inspect(nr, sorted_like_first, &first);
 }
 
 /* Nobody updates meanwhile. */

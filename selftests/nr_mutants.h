@@ -100,6 +100,18 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_MAP_UNLISTED, "map: no memory for a new replica",
 	  "a map grows, and a replica that came is not given anything", "a map",
 	  0 },
+	{ NR_MUTANT_MAP_UNSETTLED, "queue: memory of a replica that goes",
+	  "a queue's replica is removed before it has got what it was given",
+	  "a queue", 0 },
+	{ NR_MUTANT_QUEUE_SHORT, "queue: taken without room",
+	  "an item that is longer than the room for it is taken, and cut",
+	  "a queue", 0 },
+	{ NR_MUTANT_QUEUE_ALL, "queue: written by every replica",
+	  "replicas where nobody waits write what is taken, too", "a queue",
+	  0 },
+	{ NR_MUTANT_SORTED_LAST, "ordered map: the end is gone",
+	  "the path to the end leads to what has been removed",
+	  "an ordered map", 0 },
 	{ NR_MUTANT_CNR_CTAIL_LATE, "bug 2: read beside updates",
 	  "several logs: reads beside updates see one before the completed "
 	  "tail "

@@ -25,6 +25,10 @@ const struct scenario *scenario_find(const char *name);
 /* nr_map_scenario.c */
 const char *scenario_map(uint64_t seed);
 
+/* nr_sorted_scenario.c */
+const char *scenario_omap(uint64_t seed);
+const char *scenario_queue(uint64_t seed);
+
 /* nr_cnr_scenario.c */
 const char *scenario_cnr(uint64_t seed);
 const char *scenario_cnr_three(uint64_t seed);

@@ -123,6 +123,21 @@ void arena_add(struct arena *a, void *chunk, size_t bytes)
 	a->n++;
 }
 
+int arena_more(struct arena *a, size_t bytes)
+{
+	for (int least = 0; least < 2; least++) {
+		size_t size = arena_wants(a, bytes, least);
+		void *chunk =
+			size ? mem_node_alloc(size, -1, NR_MEMORY_ANY) : NULL;
+
+		if (chunk) {
+			arena_add(a, chunk, size);
+			return 0;
+		}
+	}
+	return -ENOMEM;
+}
+
 int arena_clone(struct arena *to, const struct arena *from)
 {
 	struct arena a = *from;

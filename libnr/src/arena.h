@@ -63,6 +63,10 @@ size_t arena_wants(const struct arena *a, size_t bytes, int least);
 /* It is the arena's now: zeroed, and as long as arena_wants() said. */
 void arena_add(struct arena *a, void *chunk, size_t bytes);
 
+/* Of nobody's but the caller's: the chunk that an allocation of @bytes wants,
+ * or if there is no memory, the least. 0 or -ENOMEM. */
+int arena_more(struct arena *a, size_t bytes);
+
 /* @to is zero; its memory has the thread's policy. 0 or -ENOMEM. */
 int arena_clone(struct arena *to, const struct arena *from);
 void arena_fini(struct arena *a);

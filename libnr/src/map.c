@@ -105,7 +105,7 @@ NR_PUBLIC int nr_map_create(const struct nr_map_attr *attr, struct nr_map **out)
 	if (!map)
 		return -ENOMEM;
 	map->seed = a.seed ? a.seed : hash_seed();
-	err = pooled_create(&map->pool, &map_type, &map_ops, a.nr);
+	err = pooled_create(&map->pool, &map_type, &map_ops, a.nr, NULL);
 	if (err)
 		mem_free(map);
 	else
@@ -126,25 +126,17 @@ NR_PUBLIC int nr_map_register(struct nr_map *map,
 			      const struct nr_context_attr *attr,
 			      struct nr_map_context **out)
 {
-	struct nr_map_context *c = mem_alloc(sizeof(*c));
-	int err;
+	struct pooled_context *c;
+	int err = pooled_register(&map->pool, attr, 1, &c);
 
-	if (!c)
-		return -ENOMEM;
-	err = pooled_register(&map->pool, attr, 1, &c->base);
-	if (err)
-		mem_free(c);
-	else
-		*out = c;
+	if (!err)
+		*out = (struct nr_map_context *)c;
 	return err;
 }
 
 NR_PUBLIC void nr_map_leave(struct nr_map_context *c)
 {
-	if (!c)
-		return;
-	nr_leave(c->base.context);
-	mem_free(c);
+	pooled_leave((struct pooled_context *)c);
 }
 
 NR_PUBLIC int nr_map_replica_add(struct nr_map *map, int place)

@@ -42,22 +42,6 @@ static struct table_key key_of(const struct nr_table *t, const void *key,
 				   (uint32_t)klen };
 }
 
-/* A chunk that is as long as would be good; or else as long as it has to be. */
-static int add_chunk(struct table *t, size_t bytes)
-{
-	for (int least = 0; least < 2; least++) {
-		size_t size = arena_wants(&t->arena, bytes, least);
-		void *chunk =
-			size ? mem_node_alloc(size, -1, NR_MEMORY_ANY) : NULL;
-
-		if (chunk) {
-			arena_add(&t->arena, chunk, size);
-			return 0;
-		}
-	}
-	return -ENOMEM;
-}
-
 /* It goes on without, if there is no memory. */
 static void add_buckets(struct table *t)
 {
@@ -83,7 +67,7 @@ NR_PUBLIC int nr_table_put(struct nr_table *t, const void *key, size_t klen,
 	k = key_of(t, key, klen);
 	ret = table_put(&t->table, &k, value, (uint32_t)vlen, flags);
 	if (ret == -ENOMEM) {
-		ret = add_chunk(&t->table, table_record(klen, vlen));
+		ret = arena_more(&t->table.arena, table_record(klen, vlen));
 		if (!ret)
 			ret = table_put(&t->table, &k, value, (uint32_t)vlen,
 					flags);

@@ -111,10 +111,15 @@ static void settle(struct pooled *pool)
 }
 
 int pooled_create(struct pooled *pool, const struct pooled_type *type,
-		  const struct nr_ops *ops, const struct nr_attr *attr)
+		  const struct nr_ops *ops, const struct nr_attr *attr,
+		  void *arg)
 {
-	int err = nr_create(ops, attr, &pool->nr);
+	struct nr_attr a = NR_ATTR_INIT;
+	int err = attr ? sized_read(&a, sizeof(a), attr) : 0;
 
+	a.arg = arg;
+	if (!err)
+		err = nr_create(ops, &a, &pool->nr);
 	if (err)
 		return err;
 	pool->type = type;
@@ -140,17 +145,34 @@ int pooled_destroy(struct pooled *pool)
 }
 
 int pooled_register(struct pooled *pool, const struct nr_context_attr *attr,
-		    uint32_t depth, struct pooled_context *c)
+		    uint32_t depth, struct pooled_context **out)
 {
 	struct nr_context_attr a = NR_CONTEXT_ATTR_INIT;
 	int err = attr ? sized_read(&a, sizeof(a), attr) : 0;
+	struct pooled_context *c;
 
 	if (err)
 		return err;
+	c = mem_alloc(sizeof(*c));
+	if (!c)
+		return -ENOMEM;
 	if (depth)
 		a.depth = depth;
 	c->pool = pool;
-	return nr_register(pool->nr, &a, &c->context);
+	err = nr_register(pool->nr, &a, &c->context);
+	if (err)
+		mem_free(c);
+	else
+		*out = c;
+	return err;
+}
+
+void pooled_leave(struct pooled_context *c)
+{
+	if (!c)
+		return;
+	nr_leave(c->context);
+	mem_free(c);
 }
 
 int pooled_replica_add(struct pooled *pool, int place)

@@ -151,14 +151,17 @@ int pooled_grow(struct pooled_context *c, size_t bytes, uint32_t chunks) cold;
 void pooled_extra(struct pooled_context *c, struct pooled_query *ask,
 		  size_t (*bytes)(uint64_t what)) cold;
 
-/* @pool is zero. 0, or what nr_create() says. */
+/* @pool is zero; @arg: for init and clone, instead of what @attr has. 0, or
+ * what nr_create() says. */
 int pooled_create(struct pooled *pool, const struct pooled_type *type,
-		  const struct nr_ops *ops, const struct nr_attr *attr);
+		  const struct nr_ops *ops, const struct nr_attr *attr,
+		  void *arg);
 int pooled_destroy(struct pooled *pool); /* 0 or -EBUSY */
 
 /* @depth: of asynchronous updates. 0, or what nr_register() says. */
 int pooled_register(struct pooled *pool, const struct nr_context_attr *attr,
-		    uint32_t depth, struct pooled_context *c);
+		    uint32_t depth, struct pooled_context **out);
+void pooled_leave(struct pooled_context *c); /* NULL is ignored */
 int pooled_replica_add(struct pooled *pool, int place);
 int pooled_replica_remove(struct pooled *pool, uint32_t replica);
 
