@@ -179,6 +179,18 @@ END
 expect nr_phonebook <<-END
 	40 entries, sum 60180, several replicas
 END
+expect nr_timeline <<-END
+	900 ticks, 90 of them from 100 to 200, the last at 998, several replicas
+END
+expect nr_jobs <<-END
+	1 put out the fire, 5 have lunch, 9 tidy up
+	first: put out the fire
+	1003 jobs
+	1003 done, on several replicas
+END
+expect nr_index <<-END
+	8 words, with rea: read reader real; the last is now real
+END
 expect nr_words <<-END
 	3 words
 	rose: 4
