@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * nr_phonebook: a hash map that several threads use, with a replica on every
- * NUMA node.
- */
+/* nr_phonebook: a hash map that several threads use, on every NUMA node */
 #include <inttypes.h>
 #include <nr_map.h>
 #include <pthread.h>
@@ -31,14 +28,13 @@ static void *work(void *first)
 		return NULL;
 	for (uint32_t i = 0; i < 1000; i++) {
 		uint32_t number = (uint32_t)(uintptr_t)first + i, found = 0;
-		int n = snprintf(name, sizeof(name), "caller %u", number);
+		size_t n = (size_t)sprintf(name, "caller %u", number);
 
-		if (nr_map_put(c, name, (size_t)n, &number, sizeof(number),
-			       NR_CREATE) < 0)
+		if (nr_map_put(c, name, n, &number, 4, NR_CREATE) < 0)
 			break; /* there already, or no memory */
-		nr_map_get(c, name, (size_t)n, &found, sizeof(found));
+		nr_map_get(c, name, n, &found, 4);
 		if (found != number || i >= 10)
-			nr_map_remove(c, name, (size_t)n);
+			nr_map_remove(c, name, n);
 	}
 	nr_map_leave(c);
 	return NULL;
@@ -46,24 +42,19 @@ static void *work(void *first)
 
 int main(void)
 {
-	struct nr_stats stats = { .size = sizeof(stats) };
 	struct nr_map_context *c;
 	pthread_t threads[4];
 	uint64_t total = 0;
-	int late;
 
 	if (nr_map_create(NULL, &book) || nr_map_register(book, NULL, &c))
 		return 1;
 	for (uintptr_t i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, work, (void *)(1000 * i));
-	late = nr_map_replica_add(book, -1); /* while they work */
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	nr_map_each(c, sum, &total);
-	nr_stats(nr_map_nr(book), &stats, NULL, 0);
-	printf("%" PRIu64 " entries, sum %" PRIu64 ", %s\n", nr_map_count(c),
-	       total, stats.replicas > 1 ? "several replicas" : "one replica");
+	printf("%" PRIu64 " entries, sum %" PRIu64 "\n", nr_map_count(c),
+	       total);
 	nr_map_leave(c);
-	return (late > 0 && nr_map_replica_remove(book, (uint32_t)late)) ||
-	       nr_map_destroy(book);
+	return nr_map_destroy(book);
 }

@@ -177,7 +177,10 @@ expect nr_accounts <<-END
 	8 logs, no money was lost, every replica adds up: yes
 END
 expect nr_phonebook <<-END
-	40 entries, sum 60180, several replicas
+	40 entries, sum 60180
+END
+expect nr_visits <<-END
+	99 pages, 40 visits to page 7, several replicas
 END
 expect nr_timeline <<-END
 	900 ticks, 90 of them from 100 to 200, the last at 998, several replicas

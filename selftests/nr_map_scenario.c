@@ -21,13 +21,15 @@
 #define WORDS 20 /* of the longest value */
 #define EVENTS 64
 
-enum { PUT, CREATE, REPLACE, REMOVE, GET, KINDS };
+enum { PUT, CREATE, REPLACE, REMOVE, GET, MODIFY, KINDS };
+#define ASYNC KINDS /* two puts at once */
 
 static struct {
 	struct nr_map *map;
 	uint64_t now, values;
 	struct event events[EVENTS];
 	size_t n;
+	uint64_t made[FIBERS][WORDS]; /* zero when nobody waits for it */
 } run;
 
 struct actor {
@@ -41,6 +43,16 @@ static size_t length(uint64_t value)
 	return 1 + value * 7 % WORDS;
 }
 
+/* What becomes of a value: another, 0: none, or it stays as it is. */
+#define STAYS UINT64_MAX
+
+static uint64_t change(uint64_t was, uint64_t by)
+{
+	if (!was && by % 2)
+		return STAYS;
+	return (was + by) % 5 ? was + by : 0;
+}
+
 /* op: kind, key, value; result: what was returned, or the value that was got,
  * and 0 if there was none. State: the value of each key, or 0. */
 static int apply(void *state, const uint64_t *op, uint64_t result)
@@ -50,6 +62,11 @@ static int apply(void *state, const uint64_t *op, uint64_t result)
 	switch (op[0]) {
 	case GET:
 		return result == was;
+	case MODIFY:
+		if (change(was, op[2]) == STAYS)
+			return (int)result == -ECANCELED;
+		*value = change(was, op[2]);
+		return *value ? result == *value : (int)result == -ENOENT;
 	case REMOVE:
 		*value = 0;
 		return (int)result == (was ? 0 : -ENOENT);
@@ -92,24 +109,115 @@ static uint64_t put(struct nr_map_context *c, const uint64_t *op)
 				    8 * length(op[2]), flags[op[0]]);
 }
 
+static int make_change(const void *old, size_t olen, void *value, size_t room,
+		       const void *arg, size_t alen)
+{
+	uint64_t was = 0, by, now, *v = value;
+
+	sched_check(alen == sizeof(by) && room == 8 * WORDS);
+	memcpy(&by, arg, sizeof(by));
+	if (old) {
+		memcpy(&was, old, sizeof(was));
+		sched_check(olen == 8 * length(was));
+	}
+	now = change(was, by);
+	if (now == STAYS)
+		return -ECANCELED;
+	for (size_t i = 0; now && i < length(now); i++)
+		v[i] = now;
+	return now ? (int)(8 * length(now)) : -ENOENT;
+}
+
+static uint64_t modify(struct nr_map_context *c, const uint64_t *op,
+		       uint64_t *v)
+{
+	struct nr_map_change how = { make_change, &op[2], 8, 8 * WORDS };
+	int ret = nr_map_modify(c, &op[1], sizeof(op[1]), &how, v, 8 * WORDS);
+	uint64_t now = v[0];
+
+	if (ret < 0)
+		return (uint64_t)ret;
+	sched_check((size_t)ret == 8 * length(now));
+	for (size_t i = 1; i < (size_t)ret / 8; i++)
+		sched_check(v[i] == now);
+	memset(v, 0, 8 * WORDS);
+	return now;
+}
+
+static void keep(const struct event *e)
+{
+	sched_check(run.n < EVENTS);
+	run.events[run.n++] = *e;
+}
+
+/* Two at the same time, of one key; those that had no room have not been. */
+static void step_async(struct actor *a, struct nr_map_context *c)
+{
+	struct event e[2] = { { .op = { PUT } }, { .op = { PUT } } };
+	struct nr_map_done done[2] = { { .tag = 0 } };
+	unsigned got = 0;
+	uint64_t v[WORDS];
+
+	for (unsigned k = 0; k < 2; k++) {
+		e[k].begin = ++run.now;
+		e[k].op[0] = sched_random(&a->random) % 2 ? PUT : REMOVE;
+		e[k].op[1] = a->number % 2;
+		if (e[k].op[0] == PUT) {
+			e[k].op[2] = ++run.values;
+			for (size_t i = 0; i < length(e[k].op[2]); i++)
+				v[i] = e[k].op[2];
+			sched_check(nr_map_submit_put(c, &e[k].op[1], 8, v,
+						      8 * length(e[k].op[2]), 0,
+						      k) == 0);
+		} else {
+			sched_check(nr_map_submit_remove(c, &e[k].op[1], 8,
+							 k) == 0);
+		}
+	}
+	while (got < 2) {
+		int n = sched_random(&a->random) % 2
+				? nr_map_poll(c, done + got, 2 - got)
+				: nr_map_wait(c, done + got, 2 - got, 1);
+
+		sched_check(n >= 0);
+		got += (unsigned)n;
+		if (!n)
+			nr_test_idle();
+	}
+	sched_check(nr_map_poll(c, done, 1) == -ENOENT);
+	for (unsigned k = 0; k < 2; k++) {
+		sched_check(done[k].tag == k);
+		e[k].result = (uint64_t)(int64_t)done[k].ret;
+		e[k].end = ++run.now;
+		if (done[k].ret != -EAGAIN)
+			keep(&e[k]);
+	}
+}
+
 static void step(struct actor *a, struct nr_map_context *c)
 {
-	struct event e = { .op = { sched_random(&a->random) % KINDS,
+	struct event e = { .op = { sched_random(&a->random) % (KINDS + 1),
 				   sched_random(&a->random) % 2, 0 } };
 
-	if (e.op[0] < REMOVE)
+	if (e.op[0] == ASYNC) {
+		step_async(a, c);
+		return;
+	}
+
+	if (e.op[0] < REMOVE || e.op[0] == MODIFY)
 		e.op[2] = ++run.values;
 	e.begin = ++run.now;
 	if (e.op[0] == GET)
 		e.result = get(c, e.op[1]);
+	else if (e.op[0] == MODIFY)
+		e.result = modify(c, e.op, run.made[a->number]);
 	else if (e.op[0] == REMOVE)
 		e.result =
 			(uint64_t)nr_map_remove(c, &e.op[1], sizeof(e.op[1]));
 	else
 		e.result = put(c, e.op);
 	e.end = ++run.now;
-	sched_check(run.n < EVENTS);
-	run.events[run.n++] = e;
+	keep(&e);
 }
 
 static struct nr_map_context *join(uint32_t replica)
@@ -176,6 +284,10 @@ const char *scenario_map(uint64_t seed)
 	bad = history_check(&model, run.events, run.n);
 	if (!bad && !map_is_equal(run.map))
 		bad = "replicas differ";
+	/* All replicas have done all of it: what they wrote then is here. */
+	for (unsigned i = 0; i < FIBERS; i++)
+		if (!bad && run.made[i][0])
+			bad = "written after it was returned";
 	if (nr_map_destroy(run.map) && !bad)
 		bad = "contexts are left";
 	return !bad && sched_mapped(0) ? "memory is left" : bad;

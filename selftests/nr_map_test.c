@@ -142,6 +142,155 @@ static void map_is_a_map(void **state)
 	assert_int_equal(nr_map_destroy(map), 0);
 }
 
+/* ---- changes that depend on what is there ------------------------------- */
+
+/* Repeats what is there so many times as @arg says; or what that says. */
+static int repeat(const void *old, size_t olen, void *value, size_t room,
+		  const void *arg, size_t alen)
+{
+	int n;
+
+	assert_int_equal(alen, sizeof(n));
+	assert_true(!((uintptr_t)arg & 7) && !((uintptr_t)value & 7));
+	memcpy(&n, arg, sizeof(n));
+	if (n < 0)
+		return n;
+	if (!old)
+		return -ENOENT;
+	for (int i = 0; i < n && (size_t)(i + 1) * olen <= room; i++)
+		memcpy((char *)value + (size_t)i * olen, old, olen);
+	return n * (int)olen;
+}
+
+static void changes(void **state)
+{
+	struct nr_map *map = make(2, 0);
+	struct nr_map_context *a = join(map, 1), *b = join(map, 2);
+	static char v[70000], big[70000];
+	struct nr_map_change how = { repeat, NULL, sizeof(int), 100 };
+	int n = 3;
+
+	(void)state;
+	how.arg = &n;
+	assert_int_equal(nr_map_modify(a, "k", 1, &how, v, 100), -ENOENT);
+	assert_int_equal(nr_map_put(a, "k", 1, "ab", 2, 0), 0);
+	assert_int_equal(nr_map_modify(b, "k", 1, &how, v, 5), 6);
+	assert_string_equal(v, "ababa");
+	assert_int_equal(nr_map_get(a, "k", 1, v, 100), 6);
+	assert_string_equal(v, "ababab");
+	/* more than there is room for, or an error: as it was */
+	how.room = 17;
+	assert_int_equal(nr_map_modify(b, "k", 1, &how, v, 5), -EMSGSIZE);
+	n = -EPERM;
+	assert_int_equal(nr_map_modify(b, "k", 1, &how, v, 5), -EPERM);
+	n = -ENOMEM;
+	assert_int_equal(nr_map_modify(b, "k", 1, &how, v, 5), -EINVAL);
+	assert_int_equal(nr_map_get(a, "k", 1, v, 100), 6);
+	/* longer than the stack has room for, and than a chunk */
+	how.room = sizeof(big);
+	n = 10000;
+	assert_int_equal(nr_map_modify(a, "k", 1, &how, big, sizeof(big)),
+			 60000);
+	assert_true(!memcmp(big + 59996, "abab", 4) && !big[60000]);
+	assert_int_equal(nr_map_get(b, "k", 1, v, sizeof(v)), 60000);
+	assert_memory_equal(big, v, sizeof(v));
+	/* nothing, and then not even that */
+	n = 0;
+	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), 0);
+	assert_int_equal(nr_map_get(b, "k", 1, v, 1), 0);
+	n = -ENOENT;
+	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -ENOENT);
+	assert_true(nr_map_count(b) == 0);
+	how.room = NR_VALUE_MAX;
+	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -EMSGSIZE);
+	how.room = 1;
+	assert_int_equal(nr_map_modify(a, v, NR_KEY_MAX, &how, NULL, 0),
+			 -EMSGSIZE);
+	how.alen = NR_KEY_MAX - 64;
+	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -EMSGSIZE);
+	assert_true(map_is_equal(map));
+	nr_map_leave(a);
+	nr_map_leave(b);
+	assert_int_equal(nr_map_destroy(map), 0);
+}
+
+/* ---- asynchronous updates ----------------------------------------------- */
+
+/* Submit it, again and again while there was no room. */
+static int put_later(struct nr_map_context *c, uint64_t i, const void *value,
+		     size_t len)
+{
+	struct nr_map_done done;
+
+	do {
+		assert_int_equal(nr_map_submit_put(c, &i, 8, value, len, 0, i),
+				 0);
+		assert_int_equal(nr_map_wait(c, &done, 1, 1), 1);
+		assert_true(done.tag == i);
+	} while (done.ret == -EAGAIN);
+	return done.ret;
+}
+
+static void asynchronous(void **state)
+{
+	struct nr_map *map = make(2, 64);
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	struct nr_map_context *c, *other = join(map, 2);
+	static char long_value[4000];
+	struct nr_map_done done[200];
+	uint64_t v;
+
+	(void)state;
+	attr.replica = 1;
+	attr.depth = 128;
+	assert_int_equal(nr_map_register(map, &attr, &c), 0);
+	assert_int_equal(nr_map_poll(c, done, 1), -ENOENT);
+	assert_int_equal(nr_map_wait(c, done, 1, 1), -ENOENT);
+	assert_int_equal(put_later(c, 0, "x", 1), 0);
+	/* as many as it has room for, in order, more than are reaped at once */
+	for (uint64_t i = 0; i < 128; i++)
+		assert_int_equal(nr_map_submit_put(c, "k", 1, &i, 8, 0, i + 7),
+				 0);
+	assert_int_equal(nr_map_submit_put(c, "k", 1, "x", 1, 0, 0), -EAGAIN);
+	assert_int_equal(nr_map_submit_remove(c, "k", 1, 0), -EAGAIN);
+	assert_int_equal(nr_map_wait(c, done, 200, 128), 128);
+	for (unsigned i = 0; i < 128; i++) {
+		assert_true(done[i].tag == i + 7);
+		assert_int_equal(done[i].ret, i != 0);
+	}
+	assert_int_equal(nr_map_get(other, "k", 1, &v, 8), 8);
+	assert_true(v == 127);
+	/* a synchronous one comes after them */
+	assert_int_equal(nr_map_submit_remove(c, "k", 1, 1), 0);
+	assert_int_equal(nr_map_submit_remove(c, "k", 1, 2), 0);
+	assert_int_equal(nr_map_submit_put(c, "k", 1, "a", 1, NR_CREATE, 3), 0);
+	assert_int_equal(nr_map_put(c, "k", 1, "b", 1, NR_CREATE), -EEXIST);
+	assert_int_equal(nr_map_poll(c, done, 200), 3);
+	assert_int_equal(done[0].ret, 0);
+	assert_int_equal(done[1].ret, -ENOENT);
+	assert_int_equal(done[2].ret, 0);
+	assert_int_equal(
+		nr_map_submit_put(c, v ? "k" : "", NR_KEY_MAX, "", 0, 0, 0),
+		-EMSGSIZE);
+	assert_int_equal(nr_map_submit_put(c, "k", 1, "", 0, 3, 0), -EINVAL);
+	assert_int_equal(nr_map_submit_remove(c, "k", NR_KEY_MAX, 0),
+			 -EMSGSIZE);
+	/* long ones, for which chunks and buckets have to be made */
+	for (uint64_t i = 1; i < 2000; i++)
+		assert_int_equal(put_later(c, i, long_value, i * 37 % 4000), 0);
+	assert_true(nr_map_count(other) == 2001);
+	for (uint64_t i = 1; i < 2000; i++)
+		assert_int_equal(nr_map_get(other, &i, 8, NULL, 0),
+				 i * 37 % 4000);
+	/* what is outstanding is done, and its result dropped */
+	assert_int_equal(nr_map_submit_put(c, "last", 4, "x", 1, 0, 0), 0);
+	nr_map_leave(c);
+	assert_int_equal(nr_map_get(other, "last", 4, NULL, 0), 1);
+	assert_true(map_is_equal(map));
+	nr_map_leave(other);
+	assert_int_equal(nr_map_destroy(map), 0);
+}
+
 /* Where the page of @p is, and its policy; or the kernel does not say. */
 static int is_on(void *p, int want)
 {
@@ -251,6 +400,56 @@ static void *fight(void *arg)
 	return NULL;
 }
 
+static int add_one(const void *old, size_t olen, void *value, size_t room,
+		   const void *arg, size_t alen)
+{
+	uint64_t n = 0;
+
+	CHECK(room == 8 && arg && !alen && (!old || olen == 8));
+	if (old)
+		memcpy(&n, old, sizeof(n));
+	n++;
+	memcpy(value, &n, sizeof(n));
+	return sizeof(n);
+}
+
+/* Nobody gets the same number twice, and none gets lost. */
+static void *count_up(void *arg)
+{
+	struct nr_map_context *c = join(shared, 1 + (uintptr_t)arg % 2);
+	const struct nr_map_change how = { add_one, NULL, 0, 8 };
+	uint64_t last = 0, now;
+
+	for (unsigned n = 0; n < 10000 / slowness; n++) {
+		CHECK(nr_map_modify(c, "n", 1, &how, &now, 8) == 8);
+		CHECK(now > last);
+		last = now;
+	}
+	nr_map_leave(c);
+	return NULL;
+}
+
+static void counter(void **state)
+{
+	pthread_t threads[THREADS];
+	struct nr_map_context *c;
+	uint64_t n;
+
+	(void)state;
+	shared = make(2, 64);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, count_up, (void *)i),
+			0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	c = join(shared, 1);
+	assert_int_equal(nr_map_get(c, "n", 1, &n, 8), 8);
+	assert_true(n == THREADS * (10000 / slowness));
+	nr_map_leave(c);
+	assert_int_equal(nr_map_destroy(shared), 0);
+}
+
 static void threads_and_replicas(void **state)
 {
 	pthread_t threads[THREADS];
@@ -290,7 +489,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(basics),
 		cmocka_unit_test(map_is_a_map),
+		cmocka_unit_test(changes),
+		cmocka_unit_test(asynchronous),
 		cmocka_unit_test(memory_is_local),
+		cmocka_unit_test(counter),
 		cmocka_unit_test(threads_and_replicas),
 	};
 

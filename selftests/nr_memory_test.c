@@ -304,6 +304,70 @@ static void a_table(void)
 	nr_table_destroy(t);
 }
 
+static int set_length(const void *old, size_t olen, void *value, size_t room,
+		      const void *arg, size_t alen)
+{
+	int len;
+
+	assert_true(alen >= sizeof(len) && (old || !olen));
+	memcpy(&len, arg, sizeof(len));
+	assert_true((size_t)len <= room);
+	memset(value, 1, (size_t)len);
+	return len;
+}
+
+/* Asynchronous updates, and changes: one that was not done says so. */
+static void a_map_in_other_ways(void)
+{
+	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
+	struct nr_attr small = NR_ATTR_INIT;
+	static const char value[1100];
+	struct nr_map_context *c;
+	struct nr_map *map;
+	uint64_t n = 0;
+
+	small.topology = "2x1";
+	small.log_size = 4;
+	attr.nr = &small;
+	attr.seed = 5;
+	if (!tried(nr_map_create(&attr, &map)))
+		return;
+	if (!tried(nr_map_register(map, NULL, &c))) {
+		assert_int_equal(nr_map_destroy(map), 0);
+		return;
+	}
+	for (uint64_t i = 0; i < PUTS; i++) {
+		int len = 1 + (int)i * 131 % 900, ret, arg[80] = { len };
+		struct nr_map_change how = { set_length, arg, sizeof(arg),
+					     1000 };
+		struct nr_map_done done;
+
+		do {
+			ret = nr_map_submit_put(c, &i, 8, value, (size_t)len, 0,
+						i);
+			if (!ret) {
+				assert_int_equal(nr_map_wait(c, &done, 1, 1),
+						 1);
+				ret = done.ret;
+			}
+		} while (ret == -EAGAIN);
+		n += (uint64_t)tried(ret);
+		assert_int_equal(nr_map_get(c, &i, 8, NULL, 0),
+				 ret < 0 ? -ENOENT : len);
+		if (ret < 0 || i % 3)
+			continue;
+		arg[0] = 1 + len / 2;
+		ret = nr_map_modify(c, &i, 8, &how, NULL, 0);
+		assert_int_equal(nr_map_get(c, &i, 8, NULL, 0),
+				 tried(ret) ? 1 + len / 2 : len);
+		assert_true(map_is_equal(map));
+	}
+	assert_true(nr_map_count(c) == n);
+	assert_true(map_is_equal(map));
+	nr_map_leave(c);
+	assert_int_equal(nr_map_destroy(map), 0);
+}
+
 static void an_ordered_map(void)
 {
 	struct nr_omap_attr attr = NR_OMAP_ATTR_INIT;
@@ -507,6 +571,12 @@ static void map(void **state)
 	each_allocation_fails(a_map, 0);
 }
 
+static void map_in_other_ways(void **state)
+{
+	(void)state;
+	each_allocation_fails(a_map_in_other_ways, 0);
+}
+
 static void table(void **state)
 {
 	(void)state;
@@ -538,6 +608,7 @@ int main(void)
 		cmocka_unit_test(reader_lock),
 		cmocka_unit_test(logs),
 		cmocka_unit_test(map),
+		cmocka_unit_test(map_in_other_ways),
 		cmocka_unit_test(map_without_memory),
 		cmocka_unit_test(table),
 		cmocka_unit_test(ordered_map),

@@ -4,7 +4,8 @@
  *
  * Logs of four entries, batches of one: so that the log is full all the time.
  * NR_SCHEDULES says how many schedules each scenario gets; a failing one tells
- * its seed, and NR_SEED runs that one alone. NR_MUTANT=NAME has an error on.
+ * its seed, and NR_SEED runs that one alone; NR_SCENARIO=NAME one scenario.
+ * NR_MUTANT=NAME has an error on.
  */
 #include "testlib.h"
 
@@ -37,7 +38,7 @@ static void run(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[64];
-	const char *name = getenv("NR_MUTANT");
+	const char *name = getenv("NR_MUTANT"), *only = getenv("NR_SCENARIO");
 	size_t n = 0;
 
 	for (size_t i = 0; name && i < ARRAY_LEN(mutants); i++)
@@ -47,11 +48,18 @@ int main(void)
 		fprintf(stderr, "%s: no such mutant\n", name);
 		return 2;
 	}
-	for (const struct scenario *s = scenarios; s->name; s++)
+	for (const struct scenario *s = scenarios; s->name; s++) {
+		if (only && strcmp(only, s->name))
+			continue;
 		tests[n++] = (struct CMUnitTest){
 			.name = s->name,
 			.test_func = run,
 			.initial_state = (void *)(uintptr_t)s,
 		};
+	}
+	if (!n) {
+		fprintf(stderr, "%s: no such scenario\n", only);
+		return 2;
+	}
 	return _cmocka_run_group_tests("schedules", tests, n, NULL, NULL);
 }

@@ -62,7 +62,7 @@ int nr_map_destroy(struct nr_map *map);
 
 /**
  * nr_map_register - take part
- * @attr: as for nr_register(); depth is not used.
+ * @attr: as for nr_register().
  * @out:  to be used by one thread at a time, given back with nr_map_leave().
  *
  * Return: 0, or what nr_register() says.
@@ -70,7 +70,11 @@ int nr_map_destroy(struct nr_map *map);
 int nr_map_register(struct nr_map *map, const struct nr_context_attr *attr,
 		    struct nr_map_context **out);
 
-/** nr_map_leave - take part no more; NULL is ignored */
+/**
+ * nr_map_leave - take part no more
+ *
+ * Outstanding updates are waited for, their results dropped. NULL is ignored.
+ */
 void nr_map_leave(struct nr_map_context *context);
 
 /**
@@ -95,6 +99,97 @@ int nr_map_put(struct nr_map_context *context, const void *key, size_t klen,
  * than an entry of the log found no memory for its copy; -EMSGSIZE.
  */
 int nr_map_remove(struct nr_map_context *context, const void *key, size_t klen);
+
+/**
+ * struct nr_map_change - what nr_map_modify() is to do
+ * @fn:   called on every replica, on any thread that updates, with what the key
+ *        has at that moment: @old, @olen; NULL: it is not there. It writes what
+ *        it is to have to @value, at most @room bytes, and returns its length;
+ *        or -ENOENT: it is not to be there; or any other negative errno value
+ *        but -ENOMEM: nothing is changed. What it does may depend on its
+ *        arguments alone, and it may not call anything for the same map. @value
+ *        and @arg are aligned to 8, @old may not be.
+ * @arg, @alen: given to it; copied, less than NR_KEY_MAX - 64 bytes.
+ * @room: given to it; less than NR_VALUE_MAX.
+ */
+struct nr_map_change {
+	int (*fn)(const void *old, size_t olen, void *value, size_t room,
+		  const void *arg, size_t alen);
+	const void *arg;
+	size_t alen;
+	size_t room;
+};
+
+/**
+ * nr_map_modify - change what a key has, depending on what it has
+ * @value, @vroom: as much of the new value as there is room for is written
+ * here; by other threads, before this returns.
+ *
+ * Nobody sees the key between what @change has been given and what it made of
+ * it.
+ *
+ * Return: how long the new value is, which may be more than @vroom; -ENOENT:
+ * the key is not there now; what else @change->fn returned, -EINVAL instead of
+ * -ENOMEM, -EMSGSIZE if it was more than there was room for: then nothing has
+ * changed; -ENOMEM, -EMSGSIZE as nr_map_put().
+ */
+int nr_map_modify(struct nr_map_context *context, const void *key, size_t klen,
+		  const struct nr_map_change *change, void *value,
+		  size_t vroom);
+
+/**
+ * nr_map_submit_put - start to set what a key has, and go on
+ * @key, @klen, @value, @vlen, @flags: as for nr_map_put(); copied.
+ * @tag: the caller's own value, handed back.
+ *
+ * As nr_submit(): done at the latest when this context calls something that
+ * updates, nr_map_poll() or nr_map_wait(). Updates of one context are done in
+ * the order of their submission.
+ *
+ * Return: 0; -EAGAIN: as many outstanding as the context has room for, reap
+ * some first; -ENOMEM, -EMSGSIZE, -EINVAL: not submitted.
+ */
+int nr_map_submit_put(struct nr_map_context *context, const void *key,
+		      size_t klen, const void *value, size_t vlen,
+		      unsigned flags, uint64_t tag);
+
+/** nr_map_submit_remove - ... to forget a key; returns as nr_map_submit_put()
+ */
+int nr_map_submit_remove(struct nr_map_context *context, const void *key,
+			 size_t klen, uint64_t tag);
+
+/**
+ * struct nr_map_done - an update that has been done
+ * @tag: what it was submitted with.
+ * @ret: what nr_map_put() or nr_map_remove() would have returned. Or -EAGAIN:
+ * not done, the map had no room for it, but has now: submit it again. The
+ *       library does not, for what was submitted after it has been done.
+ */
+struct nr_map_done {
+	uint64_t tag;
+	int32_t ret;
+	uint32_t reserved;
+};
+
+/**
+ * nr_map_poll - reap updates that have been submitted, as nr_poll()
+ * @done: filled in the order of submission; NULL: not wanted.
+ * @n:    room in @done.
+ *
+ * Return: how many were reaped, 0 if none is done yet; -ENOENT: nothing is
+ * outstanding.
+ */
+int nr_map_poll(struct nr_map_context *context, struct nr_map_done *done,
+		unsigned n);
+
+/**
+ * nr_map_wait - nr_map_poll(), but wait until at least @min are done
+ *
+ * Return: how many were reaped, fewer than @min only if fewer are outstanding;
+ * -ENOENT: nothing is.
+ */
+int nr_map_wait(struct nr_map_context *context, struct nr_map_done *done,
+		unsigned n, unsigned min);
 
 /**
  * nr_map_get - what does a key have?

@@ -55,7 +55,7 @@ int nr_omap_destroy(struct nr_omap *map);
 
 /**
  * nr_omap_register - take part
- * @attr: as for nr_register(); depth is not used.
+ * @attr: as for nr_register(); its depth is of no use here.
  * @out:  to be used by one thread at a time, given back with nr_omap_leave().
  *
  * Return: 0, or what nr_register() says.

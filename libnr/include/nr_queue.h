@@ -73,7 +73,7 @@ int nr_queue_destroy(struct nr_queue *queue);
 
 /**
  * nr_queue_register - take part
- * @attr: as for nr_register(); depth is not used.
+ * @attr: as for nr_register(); its depth is of no use here.
  * @out:  to be used by one thread at a time, given back with nr_queue_leave().
  *
  * Return: 0, or what nr_register() says.

@@ -31,16 +31,19 @@ static int map_own(void *object, const struct pooled_op *op, int asked)
 {
 	struct table_key key = { op->word, op->bytes, op->klen };
 
-	(void)asked;
 	if (op->kind == MAP_REMOVE)
 		return table_remove(object, &key);
+	if (op->kind == MAP_MODIFY)
+		return map_modify(object, op, asked);
 	return table_put(object, &key, op->bytes + op->klen, op->vlen,
 			 op->flags);
 }
 
-static uint32_t map_wants(const void *object)
+static uint32_t map_wants(const void *object, const struct pooled_op *op,
+			  int ret)
 {
-	return table_wants_now(object);
+	/* Is it new? (Of a change we do not know.) */
+	return op->kind == MAP_MODIFY || !ret ? table_wants_now(object) : 0;
 }
 
 static void map_buckets(void *object, void *memory, uint64_t bits)
@@ -127,7 +130,8 @@ NR_PUBLIC int nr_map_register(struct nr_map *map,
 			      struct nr_map_context **out)
 {
 	struct pooled_context *c;
-	int err = pooled_register(&map->pool, attr, 1, &c);
+	int err = pooled_register(&map->pool, attr,
+				  sizeof(struct nr_map_context), &c);
 
 	if (!err)
 		*out = (struct nr_map_context *)c;
@@ -136,7 +140,10 @@ NR_PUBLIC int nr_map_register(struct nr_map *map,
 
 NR_PUBLIC void nr_map_leave(struct nr_map_context *c)
 {
+	struct map_ticket *tickets = c ? c->tickets : NULL;
+
 	pooled_leave((struct pooled_context *)c);
+	mem_free(tickets);
 }
 
 NR_PUBLIC int nr_map_replica_add(struct nr_map *map, int place)

@@ -5,21 +5,41 @@
 #include "hash.h"
 #include "map.h"
 
-NR_PUBLIC int nr_map_put(struct nr_map_context *c, const void *key, size_t klen,
-			 const void *value, size_t vlen, unsigned flags)
+int map_put_op(const struct nr_map_context *c, struct pooled_op *op,
+	       const void *key, size_t klen, size_t vlen, unsigned flags)
 {
-	struct pooled_op op = { .kind = MAP_PUT };
-	_Alignas(8) struct pooled_result r;
-	int ret;
-
 	if (klen >= NR_KEY_MAX || vlen >= NR_VALUE_MAX)
 		return -EMSGSIZE;
 	if (flags > NR_REPLACE)
 		return -EINVAL;
-	op.word = hash_bytes(key, klen, map_seed(c));
-	op.flags = flags & 15;
-	op.klen = klen & (NR_KEY_MAX - 1);
-	op.vlen = (uint32_t)vlen;
+	*op = (struct pooled_op){
+		.word = hash_bytes(key, klen, map_seed(c)),
+		.kind = MAP_PUT,
+		.flags = flags & 15,
+		.klen = klen & (NR_KEY_MAX - 1),
+		.vlen = (uint32_t)vlen,
+	};
+	return 0;
+}
+
+int map_remove_op(const struct nr_map_context *c, struct pooled_op *op,
+		  const void *key, size_t klen)
+{
+	int err = map_put_op(c, op, key, klen, 0, 0);
+
+	op->kind = MAP_REMOVE;
+	return err;
+}
+
+NR_PUBLIC int nr_map_put(struct nr_map_context *c, const void *key, size_t klen,
+			 const void *value, size_t vlen, unsigned flags)
+{
+	_Alignas(8) struct pooled_result r;
+	struct pooled_op op;
+	int ret = map_put_op(c, &op, key, klen, vlen, flags);
+
+	if (ret)
+		return ret;
 	ret = pooled_do(&c->base, &op, key, value, table_record(klen, vlen),
 			&r);
 	if (!ret && r.wants)
@@ -30,14 +50,11 @@ NR_PUBLIC int nr_map_put(struct nr_map_context *c, const void *key, size_t klen,
 NR_PUBLIC int nr_map_remove(struct nr_map_context *c, const void *key,
 			    size_t klen)
 {
-	struct pooled_op op = { .kind = MAP_REMOVE };
 	_Alignas(8) struct pooled_result r;
+	struct pooled_op op;
+	int err = map_remove_op(c, &op, key, klen);
 
-	if (klen >= NR_KEY_MAX)
-		return -EMSGSIZE;
-	op.word = hash_bytes(key, klen, map_seed(c));
-	op.klen = klen & (NR_KEY_MAX - 1);
-	return pooled_do(&c->base, &op, key, NULL, 0, &r);
+	return err ? err : pooled_do(&c->base, &op, key, NULL, 0, &r);
 }
 
 /* ---- reads -------------------------------------------------------------- */

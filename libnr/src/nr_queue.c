@@ -156,7 +156,8 @@ NR_PUBLIC int nr_queue_register(struct nr_queue *queue,
 				struct nr_queue_context **out)
 {
 	struct pooled_context *c;
-	int err = pooled_register(&queue->pool, attr, 1, &c);
+	int err = pooled_register(&queue->pool, attr,
+				  sizeof(struct nr_queue_context), &c);
 
 	if (!err)
 		*out = (struct nr_queue_context *)c;

@@ -110,7 +110,8 @@ NR_PUBLIC int nr_omap_register(struct nr_omap *map,
 			       struct nr_omap_context **out)
 {
 	struct pooled_context *c;
-	int err = pooled_register(&map->pool, attr, 1, &c);
+	int err = pooled_register(&map->pool, attr,
+				  sizeof(struct nr_omap_context), &c);
 
 	if (!err)
 		*out = (struct nr_omap_context *)c;

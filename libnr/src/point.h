@@ -58,6 +58,7 @@ enum nr_mutant {
 	NR_MUTANT_CNR_LATE_LINK,   /* a late replica, unseen by a collector */
 	NR_MUTANT_CNR_FULL_BEHIND, /* ... while others wait for that log */
 	NR_MUTANT_QUEUE_SHORT,	   /* what has no room is taken all the same */
+	NR_MUTANT_MODIFY_ALL,	   /* ... what a change has made */
 	NR_MUTANT_QUEUE_ALL,	   /* every replica writes what is taken */
 	NR_MUTANT_SORTED_LAST,	   /* the end is not where the last one went */
 	NR_MUTANT_RELAXED_ALIVE,   /* orders that are too weak; for TSan: */

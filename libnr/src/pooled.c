@@ -32,27 +32,39 @@ void pooled_read(const void *object, const void *op, size_t len, void *result)
 
 /* ---- operations --------------------------------------------------------- */
 
-/* Longer operations are made on the heap. */
-#define SMALL 256u
-
-static int update(struct pooled_context *c, const struct pooled_op *head,
-		  const void *key, const void *value, struct pooled_result *r)
+struct pooled_op *pooled_make(void *small, const struct pooled_op *head,
+			      const void *key, const void *value)
 {
-	size_t len = sizeof(*head) + head->klen + head->vlen;
-	_Alignas(8) unsigned char small[SMALL];
-	struct pooled_op *op = len <= SMALL ? (void *)small : mem_alloc(len);
-	int err;
+	size_t len = pooled_len(head);
+	struct pooled_op *op = len <= POOLED_SMALL ? small : mem_alloc(len);
 
 	if (!op)
-		return -ENOMEM;
+		return NULL;
 	*op = *head;
 	if (head->klen)
 		memcpy(op->bytes, key, head->klen);
 	if (head->vlen)
 		memcpy(op->bytes + head->klen, value, head->vlen);
-	err = nr_update(c->context, op, len, r);
-	if (len > SMALL)
+	return op;
+}
+
+void pooled_unmake(void *small, struct pooled_op *op)
+{
+	if (op != small)
 		mem_free(op);
+}
+
+static int update(struct pooled_context *c, const struct pooled_op *head,
+		  const void *key, const void *value, struct pooled_result *r)
+{
+	_Alignas(8) unsigned char small[POOLED_SMALL];
+	struct pooled_op *op = pooled_make(small, head, key, value);
+	int err;
+
+	if (!op)
+		return -ENOMEM;
+	err = nr_update(c->context, op, pooled_len(op), r);
+	pooled_unmake(small, op);
 	return err;
 }
 
@@ -145,21 +157,15 @@ int pooled_destroy(struct pooled *pool)
 }
 
 int pooled_register(struct pooled *pool, const struct nr_context_attr *attr,
-		    uint32_t depth, struct pooled_context **out)
+		    size_t bytes, struct pooled_context **out)
 {
-	struct nr_context_attr a = NR_CONTEXT_ATTR_INIT;
-	int err = attr ? sized_read(&a, sizeof(a), attr) : 0;
-	struct pooled_context *c;
+	struct pooled_context *c = mem_alloc(bytes);
+	int err;
 
-	if (err)
-		return err;
-	c = mem_alloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	if (depth)
-		a.depth = depth;
 	c->pool = pool;
-	err = nr_register(pool->nr, &a, &c->context);
+	err = nr_register(pool->nr, attr, &c->context);
 	if (err)
 		mem_free(c);
 	else

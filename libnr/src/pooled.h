@@ -55,9 +55,10 @@ struct pooled_type {
 	 * @asked: somebody waits for it on this replica.
 	 */
 	int (*update)(void *object, const struct pooled_op *op, int asked);
-	/* If not NULL: after an update that returned 0, should there be more of
-	 * something else than chunks? 0: no. */
-	uint32_t (*wants)(const void *object);
+	/* If not NULL: after @op, which returned @ret, 0 or more: should there
+	 * be more of something else than chunks? 0: no. */
+	uint32_t (*wants)(const void *object, const struct pooled_op *op,
+			  int ret);
 	/* ... and that is it. */
 	void (*extra)(void *object, void *memory, uint64_t what);
 };
@@ -115,8 +116,8 @@ static inline void pooled_update(const struct pooled_type *type, void *object,
 		r.ret = type->update(object, op, result != NULL);
 		if (r.ret == -ENOMEM)
 			r.wants = pooled_arena(type, object)->n;
-		else if (!r.ret && type->wants)
-			r.wants = type->wants(object);
+		else if (r.ret >= 0 && type->wants)
+			r.wants = type->wants(object, op, r.ret);
 	}
 	if (result)
 		memcpy(result, &r, sizeof(r));
@@ -129,6 +130,18 @@ static inline int64_t pooled_ask(struct pooled_context *c,
 {
 	nr_read(c->context, q, sizeof(*q), NULL);
 	return q->ret;
+}
+
+/* An operation in one piece; @small has room for some, others are on the heap.
+ * NULL: there is no memory. */
+#define POOLED_SMALL 256u
+struct pooled_op *pooled_make(void *small, const struct pooled_op *head,
+			      const void *key, const void *value);
+void pooled_unmake(void *small, struct pooled_op *op);
+
+static inline size_t pooled_len(const struct pooled_op *op)
+{
+	return sizeof(*op) + op->klen + op->vlen;
 }
 
 /*
@@ -158,9 +171,10 @@ int pooled_create(struct pooled *pool, const struct pooled_type *type,
 		  void *arg);
 int pooled_destroy(struct pooled *pool); /* 0 or -EBUSY */
 
-/* @depth: of asynchronous updates. 0, or what nr_register() says. */
+/* @bytes: of the structure that begins with it, the rest zero. 0, or what
+ * nr_register() says. */
 int pooled_register(struct pooled *pool, const struct nr_context_attr *attr,
-		    uint32_t depth, struct pooled_context **out);
+		    size_t bytes, struct pooled_context **out);
 void pooled_leave(struct pooled_context *c); /* NULL is ignored */
 int pooled_replica_add(struct pooled *pool, int place);
 int pooled_replica_remove(struct pooled *pool, uint32_t replica);
