@@ -90,5 +90,22 @@ done
 if [ "${NR_MODELS:-}" = long ]; then
 	expect holds 'reader lock, passed once'
 fi
+
+model=$models/nr_cnr.pml
+expect holds 'several logs' -DREADS=0 -DSEVERAL=2
+expect holds 'several logs, a read of both' -DCUTS -DREADS=1
+expect holds 'several logs, reads beside updates' -DCONCURRENT -DREADS=1
+expect wrong NO_WAIT -DREADS=0 -DNO_WAIT
+expect wrong UNORDERED -DREADS=0 -DSEVERAL=2 -DUNORDERED
+expect wrong CTAIL_OWN -DCTAIL_OWN
+expect wrong CTAIL_LATE -DCONCURRENT -DCTAIL_LATE
+for m in CUT HOLD; do
+	expect wrong $m -DCUTS -DREADS=1 -D$m
+done
+if [ "${NR_MODELS:-}" = long ]; then
+	expect holds 'several logs, two reads'
+	expect holds 'several logs, two reads beside updates' -DCONCURRENT
+	expect holds 'several logs, two reads of both' -DCUTS
+fi
 echo "1..$number"
 exit $failed
