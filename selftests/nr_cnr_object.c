@@ -222,8 +222,8 @@ const struct history_model cnr_test_model = {
 
 /* ---- using it ----------------------------------------------------------- */
 
-void cnr_test_step(struct nr_cnr_context *c, uint64_t *random,
-		   struct cnr_test_op *op, uint64_t *result)
+void cnr_test_step(const struct cnr_test *test, struct nr_cnr_context *c,
+		   uint64_t *random, struct cnr_test_op *op, uint64_t *result)
 {
 	uint64_t r = sched_random(random);
 	int err;
@@ -231,6 +231,10 @@ void cnr_test_step(struct nr_cnr_context *c, uint64_t *random,
 	*op = (struct cnr_test_op){ .kind = r % CNR_KINDS,
 				    .cell = (r >> 8) % CNR_CELLS,
 				    .value = 1 + (r >> 32) % 1000 };
+	if (test->narrow && r >> 60) {
+		op->kind = r & 1 ? CNR_ADD : CNR_GET;
+		op->cell = 0;
+	}
 	op->other = (op->cell + 1 + (r >> 16) % (CNR_CELLS - 1)) % CNR_CELLS;
 	*result = UINT64_MAX;
 	if (op->kind < CNR_GET)

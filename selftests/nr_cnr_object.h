@@ -25,6 +25,7 @@ struct cnr_test_op {
 struct cnr_test {
 	uint32_t logs;
 	uint32_t flags;
+	int narrow; /* most operations add to the first cell, or read it */
 };
 
 extern const struct nr_cnr_ops cnr_test_ops; /* but for the flags */
@@ -38,7 +39,7 @@ extern const struct history_model cnr_test_model;
 const char *cnr_test_equal(struct nr_cnr *cnr, uint64_t sum);
 
 /* One of them, at random, and its result. */
-void cnr_test_step(struct nr_cnr_context *c, uint64_t *random,
-		   struct cnr_test_op *op, uint64_t *result);
+void cnr_test_step(const struct cnr_test *test, struct nr_cnr_context *c,
+		   uint64_t *random, struct cnr_test_op *op, uint64_t *result);
 
 #endif

@@ -42,7 +42,7 @@ static void step(struct actor *a, struct nr_cnr_context *c)
 	struct event e = { .begin = ++run.now };
 	struct cnr_test_op op;
 
-	cnr_test_step(c, &a->random, &op, &e.result);
+	cnr_test_step(&run.config->test, c, &a->random, &op, &e.result);
 	e.op[0] = op.kind;
 	e.op[1] = op.other * CNR_CELLS + op.cell;
 	e.op[2] = op.value;
@@ -169,42 +169,44 @@ static const char *run_cnr(const struct config *config, uint64_t seed)
 
 const char *scenario_cnr(uint64_t seed)
 {
-	static const struct config config = { { 2, 0 }, 2, 0 };
+	static const struct config config = { { 2, 0, 0 }, 2, 0 };
 
 	return run_cnr(&config, seed);
 }
 
 const char *scenario_cnr_three(uint64_t seed)
 {
-	static const struct config config = { { 3, 0 }, 2, 0 };
+	static const struct config config = { { 3, 0, 0 }, 2, 0 };
 
 	return run_cnr(&config, seed);
 }
 
 const char *scenario_cnr_concurrent(uint64_t seed)
 {
-	static const struct config config = { { 2, NR_CNR_CONCURRENT }, 2, 0 };
+	static const struct config config = { { 2, NR_CNR_CONCURRENT, 1 },
+					      2,
+					      0 };
 
 	return run_cnr(&config, seed);
 }
 
 const char *scenario_cnr_idle(uint64_t seed)
 {
-	static const struct config config = { { 2, 0 }, 1, 0 };
+	static const struct config config = { { 2, 0, 0 }, 1, 0 };
 
 	return run_cnr(&config, seed);
 }
 
 const char *scenario_cnr_replicas(uint64_t seed)
 {
-	static const struct config config = { { 2, 0 }, 2, 1 };
+	static const struct config config = { { 2, 0, 0 }, 2, 1 };
 
 	return run_cnr(&config, seed);
 }
 
 /* ---- who waits for whom ------------------------------------------------- */
 
-static const struct config two_logs = { { 2, 0 }, 2, 0 };
+static const struct config two_logs = { { 2, 0, 0 }, 2, 0 };
 static struct nr_cnr_context *second; /* on the second replica */
 static int through;
 

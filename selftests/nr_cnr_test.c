@@ -39,7 +39,7 @@ static struct nr_cnr_context *join(struct nr_cnr *cnr, uint32_t replica)
 
 static void refused(void **state)
 {
-	static const struct cnr_test test = { 2, 0 };
+	static const struct cnr_test test = { 2, 0, 0 };
 	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
 	struct nr_context_attr cattr = NR_CONTEXT_ATTR_INIT;
 	struct nr_cnr_ops ops = cnr_test_ops;
@@ -188,6 +188,7 @@ static void classes(void **state)
 
 static struct {
 	struct nr_cnr *cnr;
+	const struct cnr_test *test;
 	struct event events[TOTAL];
 	_Atomic uint64_t sum;
 	pthread_barrier_t start;
@@ -206,7 +207,7 @@ static void *history(void *arg)
 		struct cnr_test_op op;
 
 		*e = (struct event){ .begin = time_ns() };
-		cnr_test_step(c, &random, &op, &e->result);
+		cnr_test_step(run.test, c, &random, &op, &e->result);
 		e->end = time_ns();
 		e->op[0] = op.kind;
 		e->op[1] = op.other * CNR_CELLS + op.cell;
@@ -241,6 +242,7 @@ static void histories(const struct cnr_test *test, uint64_t log_size)
 
 		atomic_store(&run.sum, 0);
 		run.cnr = make(test, log_size);
+		run.test = test;
 		run_threads(history);
 		bad = history_check(&cnr_test_model, run.events, TOTAL);
 		if (!bad)
@@ -255,7 +257,7 @@ static void histories(const struct cnr_test *test, uint64_t log_size)
 
 static void two_logs(void **state)
 {
-	static const struct cnr_test test = { 2, 0 };
+	static const struct cnr_test test = { 2, 0, 0 };
 
 	(void)state;
 	histories(&test, 4);
@@ -263,7 +265,7 @@ static void two_logs(void **state)
 
 static void four_logs(void **state)
 {
-	static const struct cnr_test test = { 4, 0 };
+	static const struct cnr_test test = { 4, 0, 0 };
 
 	(void)state;
 	histories(&test, 64);
@@ -271,7 +273,7 @@ static void four_logs(void **state)
 
 static void reads_beside_updates(void **state)
 {
-	static const struct cnr_test test = { 3, NR_CNR_CONCURRENT };
+	static const struct cnr_test test = { 3, NR_CNR_CONCURRENT, 0 };
 
 	(void)state;
 	histories(&test, 16);
@@ -331,7 +333,7 @@ static void *come_and_go(void *arg)
 
 static void replicas_come_and_go(void **state)
 {
-	static const struct cnr_test test = { 3, 0 };
+	static const struct cnr_test test = { 3, 0, 0 };
 	struct cnr_test_op op = { .kind = CNR_ADD_ALL, .value = 1000000 };
 	struct nr_cnr_context *c;
 	unsigned added = 0;

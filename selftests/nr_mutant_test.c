@@ -154,6 +154,7 @@ static void run_lock(void)
 }
 
 static struct nr_cnr *several;
+static const struct cnr_test two_logs = { 2, 0, 0 };
 
 static void *use_logs(void *number)
 {
@@ -166,7 +167,7 @@ static void *use_logs(void *number)
 	if (nr_cnr_register(several, &attr, &c))
 		_exit(1);
 	for (int i = 0; i < 1500; i++)
-		cnr_test_step(c, &random, &op, &result);
+		cnr_test_step(&two_logs, c, &random, &op, &result);
 	nr_cnr_leave(c);
 	return NULL;
 }
@@ -174,16 +175,15 @@ static void *use_logs(void *number)
 /* Several logs, and operations in more than one. */
 static void run_logs(void)
 {
-	static const struct cnr_test test = { 2, 0 };
 	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
 	struct nr_attr nr = NR_ATTR_INIT;
 	pthread_t threads[4];
 
 	nr.topology = "2x1";
 	nr.log_size = 64;
-	nr.arg = (void *)(uintptr_t)&test;
+	nr.arg = (void *)(uintptr_t)&two_logs;
 	attr.nr = &nr;
-	attr.logs = test.logs;
+	attr.logs = two_logs.logs;
 	if (nr_cnr_create(&cnr_test_ops, &attr, &several))
 		_exit(1);
 	for (uintptr_t i = 0; i < 4; i++)
