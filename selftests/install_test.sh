@@ -61,7 +61,10 @@ END
 # The same for libnr: an update, and what a read sees of it.
 cat >"$tmp/nr.c" <<'END'
 #include <nr.h>
+#include <nr_cnr.h>
 #include <nr_map.h>
+#include <nr_omap.h>
+#include <nr_queue.h>
 #include <stdio.h>
 
 static int use_map(void)
@@ -75,6 +78,26 @@ static int use_map(void)
 		return -1;
 	nr_map_leave(c);
 	return nr_map_destroy(map);
+}
+
+static int use_others(void)
+{
+	struct nr_omap_attr oattr = NR_OMAP_ATTR_INIT;
+	struct nr_queue_attr qattr = NR_QUEUE_ATTR_INIT;
+	struct nr_cnr_attr cattr = NR_CNR_ATTR_INIT;
+	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
+	struct nr_sorted *sorted;
+	struct nr_queue *queue;
+	struct nr_omap *omap;
+	struct nr_cnr *cnr;
+
+	qattr.order = NR_LIFO;
+	if (nr_omap_create(&oattr, &omap) || nr_omap_destroy(omap) ||
+	    nr_queue_create(&qattr, &queue) || nr_queue_destroy(queue) ||
+	    nr_sorted_create(&sorted))
+		return -1;
+	nr_sorted_destroy(sorted);
+	return nr_cnr_create(&ops, &cattr, &cnr) == 0; /* without functions */
 }
 
 static void add(void *object, const void *op, size_t len, void *result)
@@ -109,7 +132,7 @@ int main(void)
 		return 1;
 	nr_leave(context);
 	printf("%d %s\n", result, nr_version());
-	if (use_map())
+	if (use_map() || use_others())
 		return 1;
 	return nr_destroy(nr) ? 1 : 0;
 }
