@@ -46,10 +46,10 @@ enum nr_cnr_flags {
 	/*
 	 * The structure can be read while it is updated, by operations of the
 	 * same class, too: reads of one class take no lock; those of several
-	 * do, and are beside no update of theirs. Without it reads
-	 * wait for updates of their class on their replica, and beside those of
-	 * other classes there is nothing that the structure has to take care of
-	 * but what the classes have in common.
+	 * do, and are beside no update of theirs. Without this flag a read
+	 * waits for updates of its class on its replica; what belongs to one
+	 * class needs no lock of its own then, and what classes have in common
+	 * does.
 	 */
 	NR_CNR_CONCURRENT = 1,
 };
