@@ -3,7 +3,7 @@
 #
 # Models of node replication, searched by spin through all their states; and
 # mutants of them, of which each must be found to be wrong. What is searched by
-# itself takes some seconds; NR_MODELS=long searches larger models, too (the
+# itself takes a minute or two; NR_MODELS=long searches larger models, too (the
 # last ones some minutes, and some GiB of memory).
 set -u
 cd "$(dirname "$0")/models" || exit 1
