@@ -213,20 +213,32 @@ NR_PUBLIC int nr_cnr_replica_add(struct nr_cnr *cnr, int place)
 /* ---- going -------------------------------------------------------------- */
 
 /*
- * Whoever helps it holds the gate of a part that he has found on its log's
- * list, until he is finished with the others, too.
+ * Whoever helps it has found one of its parts on the list of a log, has that
+ * one's gate, and goes by it into other logs, which have to keep their entries
+ * for the other parts meanwhile. So no part may be off its list as long as
+ * anybody has the gate of another one. To wait for a gate with others held is
+ * safe here: without contexts only helpers come, who wait for none of these
+ * gates, but give back those that they have.
  */
+static void unlink_parts(struct cnr_replica *r)
+{
+	struct nr_cnr *cnr = r->cnr;
+
+	for (uint32_t i = 0; i < cnr->nlogs; i++)
+		gate_lock(&r->parts[i]->lock.gate);
+	for (uint32_t i = 0; i < cnr->nlogs; i++)
+		replicas_unlink(cnr->logs[i], r->parts[i]);
+	for (uint32_t i = 0; i < cnr->nlogs; i++)
+		gate_unlock(&r->parts[i]->lock.gate);
+}
+
 static int remove_replica(struct nr_cnr *cnr, struct cnr_replica **at)
 {
 	struct cnr_replica *r = *at;
 
 	if (r->parts[0]->ncontexts || cnr->logs[0]->nreplicas == 1)
 		return -EBUSY;
-	for (uint32_t i = 0; i < cnr->nlogs; i++) {
-		gate_lock(&r->parts[i]->lock.gate);
-		replicas_unlink(cnr->logs[i], r->parts[i]);
-		gate_unlock(&r->parts[i]->lock.gate);
-	}
+	unlink_parts(r);
 	*at = r->next;
 	cnr_replica_destroy(r);
 	return 0;
