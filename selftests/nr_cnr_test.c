@@ -35,6 +35,87 @@ static struct nr_cnr_context *join(struct nr_cnr *cnr, uint32_t replica)
 	return c;
 }
 
+/* ---- results ------------------------------------------------------------ */
+
+#define WIDE 16
+
+static int wanted; /* has the function been given room? */
+
+/* Writes one byte of it, as far in as it is told. */
+static void sparse_update(void *object, const void *op, size_t len,
+			  void *result)
+{
+	const unsigned char *at = op;
+	unsigned char *r = result;
+
+	(void)len;
+	++*(unsigned char *)object;
+	assert_int_equal((uintptr_t)op % 8, 0);
+	assert_int_equal((uintptr_t)r % 8, 0);
+	wanted += r != NULL;
+	for (int i = 0; r && i < WIDE; i++)
+		assert_int_equal(r[i], 0);
+	if (r)
+		r[at[1]] = *(unsigned char *)object;
+}
+
+static uint64_t sparse_class(const void *op, size_t len,
+			     struct nr_classes *more)
+{
+	(void)len;
+	(void)more;
+	return *(const unsigned char *)op ? NR_CLASS_ALL : 1;
+}
+
+static struct nr_cnr_context *sparse(size_t size, struct nr_cnr **cnr)
+{
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
+
+	ops.object_size = 1;
+	ops.result_size = size;
+	ops.update = sparse_update;
+	ops.update_class = sparse_class;
+	attr.logs = 2;
+	assert_int_equal(nr_cnr_create(&ops, &attr, cnr), 0);
+	wanted = 0;
+	return join(*cnr, 0);
+}
+
+/* In one log and in several, wherever the caller's room is. */
+static void results(void **state)
+{
+	unsigned char room[2 * WIDE], op[16] = { 0 };
+	struct nr_cnr_context *c;
+	struct nr_cnr *cnr;
+
+	(void)state;
+	c = sparse(WIDE, &cnr);
+	for (unsigned char i = 1; i < 120; i++) {
+		unsigned char *o = op + i % 9, *r = room + i % 8;
+
+		memset(room, 0xee, sizeof(room));
+		o[0] = i % 3 > 0;
+		o[1] = i % WIDE;
+		assert_int_equal(nr_cnr_update(c, o, 2, r), 0);
+		for (int k = 0; k < WIDE; k++)
+			assert_int_equal(r[k], k == o[1] ? i : 0);
+		assert_int_equal(r[WIDE], 0xee);
+	}
+	assert_int_equal(wanted, 119);
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+	/* of which there are none */
+	c = sparse(0, &cnr);
+	op[0] = 1;
+	assert_int_equal(nr_cnr_update(c, op, 2, room), 0);
+	op[0] = 0;
+	assert_int_equal(nr_cnr_update(c, op, 2, room), 0);
+	assert_int_equal(wanted, 0);
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
 /* ---- what is refused ---------------------------------------------------- */
 
 static void refused(void **state)
@@ -357,6 +438,7 @@ static void replicas_come_and_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(results),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(two_logs),

@@ -4,6 +4,31 @@
 
 #include "cnr.h"
 
+/*
+ * Who does it writes the result where @what says, which may be any thread: it
+ * is promised room that is aligned to 8 and zero.
+ */
+static int update_several(struct nr_cnr_context *c, struct several *what)
+{
+	size_t size = c->cnr->ops.result_size;
+	void *result = size ? what->to : NULL;
+	int moved = ((uintptr_t)result & 7) != 0;
+	int err;
+
+	what->to = moved ? mem_alloc(size) : result;
+	if (moved && !what->to)
+		return -ENOMEM;
+	if (what->to)
+		memset(what->to, 0, size);
+	err = cnr_several(c->replica, &c->classes, what);
+	if (moved) {
+		if (!err)
+			memcpy(result, what->to, size);
+		mem_free(what->to);
+	}
+	return err;
+}
+
 NR_PUBLIC int nr_cnr_update(struct nr_cnr_context *c, const void *op,
 			    size_t len, void *result)
 {
@@ -19,9 +44,7 @@ NR_PUBLIC int nr_cnr_update(struct nr_cnr_context *c, const void *op,
 	if (likely(log != UINT32_MAX))
 		return nr_update(c->logs[log], op, len, result);
 	what.id = c->replica->id;
-	if (result)
-		memset(result, 0, ops->result_size);
-	return cnr_several(c->replica, &c->classes, &what);
+	return update_several(c, &what);
 }
 
 /* ---- reads -------------------------------------------------------------- */
