@@ -71,6 +71,8 @@ int map_modify(struct table *t, const struct pooled_op *op, int asked)
 			return -ENOMEM;
 		value = arena_at(&t->arena, ref);
 	}
+	/* What fn leaves unwritten is to be the same on all replicas. */
+	memset(value, 0, m->room);
 	ret = make(t, &key, m, op->klen - offsetof(struct modify, arg), value);
 	if (ret >= 0)
 		ret = set(t, &key, value, ret);
