@@ -102,7 +102,8 @@ int nr_queue_put(struct nr_queue_context *context, const void *item, size_t len,
  * nr_queue_take - take the first item out
  * @item, @room: where it is written. Other threads write there, before this
  *               returns.
- * @priority:    what it was put in with is written here; NULL: not wanted.
+ * @priority:    what it was put in with is written here, or 0 where the order
+ *               does not go by it; NULL: not wanted.
  *
  * Does not wait for one to be put in.
  *
