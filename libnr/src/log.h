@@ -185,7 +185,8 @@ static inline void log_collected(struct log *log, uint64_t head)
 /* Somebody has applied everything before @upto. */
 static inline void log_completed(struct log *log, uint64_t upto)
 {
-	uint64_t ctail = load_relaxed(&log->ctail);
+	/* Seq_cst, as in log_done(): also where it is found far enough. */
+	uint64_t ctail = load_seq_cst(&log->ctail);
 
 	invariant(upto <= load_relaxed(&log->tail));
 	if (mutant(CTAIL_BACK)) {
@@ -193,16 +194,18 @@ static inline void log_completed(struct log *log, uint64_t upto)
 		return;
 	}
 	/* C11 has no fetch_max. Release pairs with log_done(): who sees it
-	 * sees a tail that is not less. */
-	while (ctail < upto && !cas_release(&log->ctail, &ctail, upto))
-		;
+	 * sees a tail that is not less. Seq_cst: where there are several logs,
+	 * all see their completed tails pass in one order. A CAS that fails
+	 * has loaded relaxed, so what it found is looked at again. */
+	while (ctail < upto && !cas_seq_cst(&log->ctail, &ctail, upto))
+		ctail = load_seq_cst(&log->ctail);
 }
 
 /* What is before this has been done. */
 static inline uint64_t log_done(struct log *log)
 {
-	/* Acquire pairs with log_completed(). */
-	return load_acquire(&log->ctail);
+	/* Acquire pairs with log_completed(); seq_cst: see there. */
+	return load_seq_cst(&log->ctail);
 }
 
 #endif
