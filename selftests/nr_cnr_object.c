@@ -14,7 +14,8 @@ struct lane {
 
 struct object {
 	const struct cnr_test *test;
-	/* Relaxed atomics, for reads beside updates. */
+	/* Where reads are beside updates: stored with release, loaded with
+	 * acquire. Else relaxed: that is for the library to order. */
 	_Atomic uint64_t cells[CNR_CELLS];
 	struct lane lanes[CNR_CELLS];
 };
@@ -91,14 +92,21 @@ static void add(struct object *o, uint64_t cell, uint64_t value)
 		atomic_load_explicit(&o->cells[cell], memory_order_relaxed);
 
 	nr_test_point();
-	atomic_store_explicit(&o->cells[cell], was + value,
-			      memory_order_relaxed);
+	if (o->test->flags & NR_CNR_CONCURRENT)
+		atomic_store_explicit(&o->cells[cell], was + value,
+				      memory_order_release);
+	else
+		atomic_store_explicit(&o->cells[cell], was + value,
+				      memory_order_relaxed);
 	nr_test_point();
 }
 
 static uint64_t cell_of(const struct object *o, uint64_t cell)
 {
 	nr_test_point();
+	if (o->test->flags & NR_CNR_CONCURRENT)
+		return atomic_load_explicit(&o->cells[cell],
+					    memory_order_acquire);
 	return atomic_load_explicit(&o->cells[cell], memory_order_relaxed);
 }
 

@@ -49,7 +49,9 @@ enum nr_cnr_flags {
 	 * do, and are beside no update of theirs. Without this flag a read
 	 * waits for updates of its class on its replica; what belongs to one
 	 * class needs no lock of its own then, and what classes have in common
-	 * does.
+	 * does. With it nothing but the structure's own accesses orders an
+	 * update and a read: what an update publishes it has to store with
+	 * release, and a read has to load that with acquire.
 	 */
 	NR_CNR_CONCURRENT = 1,
 };
