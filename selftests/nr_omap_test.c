@@ -161,24 +161,33 @@ static void is_an_ordered_map(void **state)
 #define PAIRS 16
 
 static struct nr_omap *shared;
+static pthread_barrier_t begun; /* each has put its first one in */
+
+struct range {
+	uint64_t last;
+	unsigned of[THREADS]; /* how many of each */
+};
 
 /* In order, and values belong to keys. */
 static int in_order(const struct nr_entry *e, void *arg)
 {
-	uint64_t *last = arg, key, value;
+	struct range *r = arg;
+	uint64_t key, value;
 
 	CHECK(e->klen == 8 && e->vlen >= 8);
 	memcpy(&key, e->key, 8);
 	memcpy(&value, e->value, 8);
-	CHECK(__builtin_bswap64(key) == value && value > last[0]);
-	last[0] = value;
-	last[1]++;
+	CHECK(__builtin_bswap64(key) == value && value > r->last);
+	CHECK(value <= THREADS * PAIRS);
+	r->last = value;
+	r->of[(value - 1) / PAIRS]++;
 	return 0;
 }
 
 /*
  * Each has keys of its own, of which one is there all the time: it puts the
- * next in before it takes one out. So a range has one or two of each.
+ * next in before it takes one out. So a range has one or two of each,
+ * and two of its own.
  */
 static void *move(void *arg)
 {
@@ -186,7 +195,8 @@ static void *move(void *arg)
 	struct nr_omap_context *c = join(shared, 1 + (uint32_t)number % 2);
 
 	for (unsigned n = 0; n < 4000 / slowness; n++) {
-		uint64_t range[2] = { 0, 0 }, v[20] = { 0 }, key;
+		uint64_t v[20] = { 0 }, key;
+		struct range range = { 0 };
 		size_t len = 8 * (1 + sched_random(&rng) % 20);
 
 		for (int k = 0; k < 2; k++) {
@@ -194,9 +204,14 @@ static void *move(void *arg)
 			v[0] = at[k];
 			key = __builtin_bswap64(at[k]);
 			CHECK(nr_omap_put(c, &key, 8, v, len, 0) == (!k && n));
+			if (!k && !n)
+				pthread_barrier_wait(&begun);
 		}
-		CHECK(nr_omap_range(c, NULL, 0, NULL, 0, in_order, range) == 0);
-		CHECK(range[1] >= 2 && range[1] <= 2 * THREADS);
+		CHECK(nr_omap_range(c, NULL, 0, NULL, 0, in_order, &range) ==
+		      0);
+		for (unsigned i = 0; i < THREADS; i++)
+			CHECK(range.of[i] == 2 ||
+			      (range.of[i] == 1 && i != number));
 		key = __builtin_bswap64(at[0]);
 		CHECK(nr_omap_remove(c, &key, 8) == 0);
 		CHECK(nr_omap_get(c, &key, 8, NULL, 0) == -ENOENT);
@@ -212,11 +227,13 @@ static void threads(void **state)
 
 	(void)state;
 	shared = make(64);
+	pthread_barrier_init(&begun, NULL, THREADS);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(
 			pthread_create(&thread[i], NULL, move, (void *)i), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
+	pthread_barrier_destroy(&begun);
 	c = join(shared, 1);
 	assert_true(nr_omap_count(c) == THREADS);
 	nr_omap_leave(c);
