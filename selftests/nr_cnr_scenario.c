@@ -321,3 +321,25 @@ const char *scenario_cnr_full(uint64_t seed)
 
 	return run_two(seed, fibers, 4);
 }
+
+/* Round the log of the first cell, so that what was in it is freed. */
+static void go_round(void *replica)
+{
+	const struct cnr_test_op op = { .kind = CNR_ADD, .value = 1 };
+	struct nr_cnr_context *c = join((uint32_t)(uintptr_t)replica);
+
+	for (int i = 0; i < 4; i++) {
+		sched_check(nr_cnr_update(c, &op, sizeof(op), NULL) == 0);
+		run.sum++;
+	}
+	nr_cnr_leave(c);
+}
+
+const char *scenario_cnr_round(uint64_t seed)
+{
+	static const struct sched_fiber fibers[] = { { go_round, (void *)1 },
+						     { go_round, (void *)2 },
+						     { update_all, NULL } };
+
+	return run_two(seed, fibers, 3);
+}

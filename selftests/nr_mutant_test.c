@@ -228,6 +228,15 @@ static void run_threads(const struct mutant *m, int to)
 
 /* ------------------------------------------------------------------------- */
 
+/* Without this cmocka would catch it, and the child would go on as we do. */
+static void crash_at_once(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		signal(signals[i], SIG_DFL);
+}
+
 /* The last line that the child has said. */
 static void listen_to(int from, char *line, size_t size)
 {
@@ -264,6 +273,7 @@ static void kill_mutant(void **state)
 	assert_true(pid >= 0);
 	if (!pid) {
 		close(fds[0]);
+		crash_at_once();
 		/* What sanitizers say of it is what we want; not to read it. */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(0);

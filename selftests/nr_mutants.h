@@ -144,6 +144,10 @@ static const struct mutant mutants[] = {
 	  "who waits for room in a log has an entry in another that is not "
 	  "written",
 	  "two logs", 0 },
+	{ NR_MUTANT_CNR_LEADER_LATE, "several logs: looked at when it is gone",
+	  "who has put an operation into several logs looks at it again, when "
+	  "all may have done it and the log gone round",
+	  "two logs, gone round", 0 },
 	{ NR_MUTANT_CNR_FULL_BEHIND, "several logs: full, and not there",
 	  "who waits for room does not come to where the others wait for him",
 	  "two logs, no room", 0 },

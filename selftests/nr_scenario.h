@@ -37,6 +37,7 @@ const char *scenario_cnr_idle(uint64_t seed);
 const char *scenario_cnr_replicas(uint64_t seed);
 const char *scenario_cnr_help(uint64_t seed);
 const char *scenario_cnr_full(uint64_t seed);
+const char *scenario_cnr_round(uint64_t seed);
 
 /* One schedule; NULL or what went wrong. */
 const char *scenario_run(const struct scenario *s, uint64_t seed);

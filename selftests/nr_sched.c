@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -286,6 +287,12 @@ void sched_no_memory_from(uint64_t n)
 uint64_t sched_allocations(void)
 {
 	return atomic_load(&allocations);
+}
+
+void nr_test_freed(void *p)
+{
+	if (p)
+		memset(p, 0xa5, malloc_usable_size(p));
 }
 
 void nr_test_mapped(int64_t bytes)

@@ -65,8 +65,15 @@ static int take(struct cnr_replica *r, struct several *s)
 	return 0;
 }
 
-static void put(struct cnr_replica *r, struct several *s, struct post **posts)
+/*
+ * Return: where it leads. Once that is written, @s may be done everywhere, and
+ * gone with the next round of the log.
+ */
+static struct spot put(struct cnr_replica *r, struct several *s,
+		       struct post **posts)
 {
+	struct spot leader;
+
 	do {
 		for (uint32_t k = 0; k < s->n && !mutant(CNR_FULL_HELD); k++)
 			wait_for_room(r, &s->in[k]);
@@ -77,8 +84,10 @@ static void put(struct cnr_replica *r, struct several *s, struct post **posts)
 		log_write_long(log_in(r, &s->in[k]), s->in[k].at, posts[k],
 			       CNR_SEVERAL);
 	}
-	s->post = (struct post){ s->in[0], s->in[0].at };
-	log_write_long(log_in(r, &s->in[0]), s->in[0].at, s, CNR_SEVERAL);
+	leader = s->in[0];
+	s->post = (struct post){ leader, leader.at };
+	log_write_long(log_in(r, &leader), leader.at, s, CNR_SEVERAL);
+	return mutant(CNR_LEADER_LATE) ? s->in[0] : leader;
 }
 
 static struct several *copy(const struct several *what,
@@ -124,8 +133,7 @@ int cnr_several(struct cnr_replica *r, const struct nr_classes *set,
 	}
 	if (!mutant(CNR_UNORDERED))
 		gate_lock(&cnr->scan);
-	put(r, s, posts);
-	leader = s->in[0];
+	leader = put(r, s, posts);
 	if (!mutant(CNR_UNORDERED))
 		gate_unlock(&cnr->scan);
 	part = r->parts[leader.log];

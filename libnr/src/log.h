@@ -143,6 +143,8 @@ static inline void log_write_end(struct log *log, uint64_t i,
 {
 	/* Release pairs with log_alive(). */
 	store_release_or_relaxed(&e->alive, log_parity(log, i), RELAXED_ALIVE);
+	/* Others may have done it before we do anything else. */
+	point();
 }
 
 /*

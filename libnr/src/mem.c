@@ -34,6 +34,7 @@ void *mem_realloc(void *p, size_t size)
 
 void mem_free(void *p)
 {
+	freed(p);
 	free(p);
 }
 

@@ -56,6 +56,7 @@ enum nr_mutant {
 	NR_MUTANT_CNR_HOLD,	   /* readers wait, holding other logs */
 	NR_MUTANT_CNR_FULL_HELD,   /* waiting for room, having some */
 	NR_MUTANT_CNR_LATE_LINK,   /* a late replica, unseen by a collector */
+	NR_MUTANT_CNR_LEADER_LATE, /* looked at when it may be gone */
 	NR_MUTANT_CNR_FULL_BEHIND, /* ... while others wait for that log */
 	NR_MUTANT_QUEUE_SHORT,	   /* what has no room is taken all the same */
 	NR_MUTANT_MODIFY_ALL,	   /* ... what a change has made */
@@ -82,6 +83,8 @@ void nr_test_idle(void);
 void nr_test_failed(const char *what, const char *file, int line);
 /* Is this allocation to fail? */
 int nr_test_no_memory(void);
+/* Whoever still looks at it is to notice. */
+void nr_test_freed(void *p);
 /* So many bytes have been mapped; or, if negative, unmapped. */
 void nr_test_mapped(int64_t bytes);
 /* As futex_wait() and futex_wake_all(). */
@@ -92,6 +95,7 @@ extern enum nr_mutant nr_test_mutant;
 #define point() nr_test_point()
 #define mutant(name) (nr_test_mutant == NR_MUTANT_##name)
 #define no_memory() nr_test_no_memory()
+#define freed(p) nr_test_freed(p)
 #define mapped(bytes) nr_test_mapped(bytes)
 #define invariant(cond)                                                        \
 	do {                                                                   \
@@ -104,6 +108,7 @@ extern enum nr_mutant nr_test_mutant;
 #define point() ((void)0)
 #define mutant(name) 0
 #define no_memory() 0
+#define freed(p) ((void)0)
 #define mapped(bytes) ((void)0)
 #define invariant(cond) ((void)0)
 
