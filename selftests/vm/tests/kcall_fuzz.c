@@ -3,7 +3,10 @@
  * Everything that programs can do to the module, at random, by processes that
  * know how its arguments are made:
  *
- *	kcall_fuzz CALLS PROCESSES [SEED]
+ *	kcall_fuzz CALLS PROCESSES [SEED [EACH]]
+ *
+ * (EACH: so many calls for one thing that is no call; 8. What that does to
+ *their memory takes an emulator longer than all the rest.)
  *
  * They share some descriptors (inherited, and passed over a socket), close,
  * duplicate, fork, execute and unmap at random, and are killed at random. What
@@ -32,6 +35,8 @@
 enum { THREADS = 3, FDS = 4, AREA = 1 << 20 };
 
 enum kind { DEV, SERVER, CONN, LINK, WORKER, KINDS };
+
+static unsigned each = 8;
 
 static struct shared {
 	_Atomic uint64_t calls;
@@ -578,7 +583,7 @@ static void *work(void *arg)
 		own_fds[LINK][i] = own_fds[WORKER][i] = -1;
 	while (!shared->end) {
 		once();
-		if (one_in(8))
+		if (one_in(each))
 			aside();
 	}
 	return NULL;
@@ -617,7 +622,58 @@ static pid_t start(uint64_t s)
 
 	if (!pid)
 		process(s);
+	if (pid < 0)
+		give_up("fork");
 	return pid;
+}
+
+/*
+ * Until they have made many calls; or none for a while: then they wait for
+ * ever, or there is little that they can do with what they have.
+ */
+static void run_for_a_while(void)
+{
+	uint64_t seen = shared->calls, next = seen + 20000;
+	uint64_t until = in_ms(200), idle = until;
+
+	while (shared->calls < next && now() < until && now() < idle) {
+		usleep(1000);
+		if (shared->calls != seen)
+			idle = in_ms(20);
+		seen = shared->calls;
+	}
+}
+
+/* Killed, and perhaps not gone yet: what they had takes its time. */
+static pid_t dying[32];
+
+static void let_die(pid_t pid)
+{
+	static unsigned n;
+	pid_t *at = &dying[n++ % (sizeof(dying) / sizeof(dying[0]))];
+
+	kill(pid, SIGKILL);
+	if (*at)
+		waitpid(*at, NULL, 0);
+	*at = pid;
+}
+
+/*
+ * Children of those that have been killed are ours now. And others may have
+ * died of what they do to their own memory.
+ */
+static void reap(pid_t *pids, unsigned n, uint64_t *s)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		for (unsigned i = 0; i < n; i++)
+			if (pids[i] == pid)
+				pids[i] = start((*s)++);
+		for (unsigned i = 0; i < sizeof(dying) / sizeof(dying[0]); i++)
+			if (dying[i] == pid)
+				dying[i] = 0;
+	}
 }
 
 int main(int argc, char **argv)
@@ -625,10 +681,13 @@ int main(int argc, char **argv)
 	uint64_t calls = argc > 1 ? strtoull(argv[1], NULL, 0) : 100000;
 	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 2;
 	uint64_t s = argc > 3 ? strtoull(argv[3], NULL, 0) : 1, last = 0;
+	uint64_t tell = calls / 20 + 1;
 	unsigned killed = 0, stuck = 0;
 	pid_t pids[16];
 	bool every = true;
 
+	if (argc > 4 && atoi(argv[4]) > 0)
+		each = (unsigned)atoi(argv[4]);
 	if (n > 16)
 		give_up("at most 16 processes");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -645,20 +704,21 @@ int main(int argc, char **argv)
 		pids[i] = start(s++);
 	while (shared->calls < calls) {
 		unsigned i = (unsigned)(s % n);
-		uint64_t next = shared->calls + 20000;
-		/* Those that wait for ever are killed, too. */
-		uint64_t until = in_ms(200);
 
-		while (shared->calls < next && now() < until)
-			usleep(1000);
+		run_for_a_while();
+		if (shared->calls >= tell) {
+			note("%llu calls, %u processes killed",
+			     (unsigned long long)shared->calls, killed);
+			tell += calls / 20 + 1;
+		}
 		stuck = shared->calls == last ? stuck + 1 : 0;
 		if (stuck == 100)
 			give_up("nothing goes on any more");
 		last = shared->calls;
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
+		let_die(pids[i]);
 		killed++;
 		pids[i] = start(s++);
+		reap(pids, n, &s);
 	}
 	shared->end = 1;
 	for (unsigned i = 0; i < n; i++) {
