@@ -312,7 +312,7 @@ static void all_is_local(struct nr_map *map)
 			continue;
 		assert_true(is_on(t->buckets, r->node));
 		for (uint32_t i = 0; i < t->arena.n; i++)
-			assert_true(is_on(t->arena.chunk[i], r->node));
+			assert_true(is_on(t->arena.chunks[i].at, r->node));
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "nr_omap.h"
 #include "nr_queue.h"
 #include "nr_sched.h"
+#include "replica.h"
 
 struct list {
 	uint64_t n;
@@ -24,7 +25,7 @@ static int list_init(void *object, void *arg)
 	struct list *l = object;
 
 	(void)arg;
-	l->heap = nr_test_no_memory() ? NULL : malloc(8);
+	l->heap = nr_test_no_memory(8) ? NULL : malloc(8);
 	return l->heap ? 0 : -ENOMEM;
 }
 
@@ -520,6 +521,56 @@ static void map_without_memory(void **state)
 	assert_int_equal(sched_mapped(0), 0);
 }
 
+static uint32_t chunks_of(struct nr_map *map)
+{
+	const struct table *t = nr_map_nr(map)->replicas->object;
+
+	return t->arena.n;
+}
+
+/*
+ * There is memory, but for long only in small pieces: the map takes the longest
+ * it can get, as many as it needs; and then grows as it would have.
+ */
+static void map_in_pieces(void **state)
+{
+	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
+	struct nr_attr two = NR_ATTR_INIT;
+	struct nr_map_context *c;
+	static const char value[3000];
+	struct nr_map *map;
+	uint32_t chunks;
+	uint64_t n;
+
+	(void)state;
+	two.topology = "2x1";
+	attr.nr = &two;
+	sched_mapped(1);
+	sched_no_memory(0);
+	assert_int_equal(nr_map_create(&attr, &map), 0);
+	assert_int_equal(nr_map_register(map, NULL, &c), 0);
+	sched_no_memory_above(16384);
+	for (n = 0; n < 1500; n++)
+		assert_int_equal(nr_map_put(c, &n, 8, value, sizeof(value), 0),
+				 0);
+	chunks = chunks_of(map);
+	/* Three to four in each. */
+	assert_true(chunks > 300 && chunks < 550);
+	assert_true(map_is_equal(map));
+	assert_int_equal(nr_map_replica_add(map, -1), 3);
+	sched_no_memory(0);
+	for (; n < 6000; n++)
+		assert_int_equal(nr_map_put(c, &n, 8, value, sizeof(value), 0),
+				 0);
+	assert_true(chunks_of(map) <= chunks + 3);
+	for (uint64_t i = 0; i < n; i++)
+		assert_int_equal(nr_map_get(c, &i, 8, NULL, 0), sizeof(value));
+	assert_true(map_is_equal(map));
+	nr_map_leave(c);
+	assert_int_equal(nr_map_destroy(map), 0);
+	assert_int_equal(sched_mapped(0), 0);
+}
+
 /* @must: none of them can be done without. */
 static void each_allocation_fails(void (*fn)(void), int must)
 {
@@ -610,6 +661,7 @@ int main(void)
 		cmocka_unit_test(map),
 		cmocka_unit_test(map_in_other_ways),
 		cmocka_unit_test(map_without_memory),
+		cmocka_unit_test(map_in_pieces),
 		cmocka_unit_test(table),
 		cmocka_unit_test(ordered_map),
 		cmocka_unit_test(queue),

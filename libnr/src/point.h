@@ -82,7 +82,7 @@ void nr_test_point(void);
 void nr_test_idle(void);
 void nr_test_failed(const char *what, const char *file, int line);
 /* Is this allocation to fail? */
-int nr_test_no_memory(void);
+int nr_test_no_memory(size_t bytes);
 /* Whoever still looks at it is to notice. */
 void nr_test_freed(void *p);
 /* So many bytes have been mapped; or, if negative, unmapped. */
@@ -94,7 +94,7 @@ extern enum nr_mutant nr_test_mutant;
 
 #define point() nr_test_point()
 #define mutant(name) (nr_test_mutant == NR_MUTANT_##name)
-#define no_memory() nr_test_no_memory()
+#define no_memory(bytes) nr_test_no_memory(bytes)
 #define freed(p) nr_test_freed(p)
 #define mapped(bytes) nr_test_mapped(bytes)
 #define invariant(cond)                                                        \
@@ -107,7 +107,7 @@ extern enum nr_mutant nr_test_mutant;
 
 #define point() ((void)0)
 #define mutant(name) 0
-#define no_memory() 0
+#define no_memory(bytes) 0
 #define freed(p) ((void)0)
 #define mapped(bytes) ((void)0)
 #define invariant(cond) ((void)0)

@@ -51,7 +51,7 @@ struct chunk_query {
 	const struct pooled_type *type;
 	uint32_t chunks;
 	size_t bytes;
-	int least;
+	unsigned tries;
 };
 
 static void ask_chunk(const void *object, struct pooled_query *q)
@@ -63,7 +63,7 @@ static void ask_chunk(const void *object, struct pooled_query *q)
 	q->ret = 0;
 	if (a->n != c->chunks)
 		return;
-	q->ret = (int64_t)arena_wants(a, c->bytes, c->least);
+	q->ret = (int64_t)arena_wants(a, c->bytes, c->tries);
 	if (!q->ret)
 		q->ret = -ENOMEM;
 }
@@ -74,19 +74,19 @@ int pooled_grow(struct pooled_context *c, size_t bytes, uint32_t chunks)
 		{ ask_chunk, 0 }, c->pool->type, chunks, bytes, 0
 	};
 	int64_t want;
-	int err = 0;
+	int err;
 
 	gate_lock(&c->pool->gate);
-	want = pooled_ask(c, &q.q);
-	if (want > 0)
-		err = give(c, POOLED_CHUNK, (uint64_t)want, (size_t)want);
-	if (err == -ENOMEM) {
-		q.least = 1;
+	/* It is half as much each time, so this ends. */
+	do {
 		want = pooled_ask(c, &q.q);
-		err = give(c, POOLED_CHUNK, (uint64_t)want, (size_t)want);
-	}
+		err = want <= 0 ? (int)want
+				: give(c, POOLED_CHUNK, (uint64_t)want,
+				       (size_t)want);
+		q.tries++;
+	} while (err == -ENOMEM && want > 0);
 	gate_unlock(&c->pool->gate);
-	return want < 0 ? (int)want : err;
+	return err;
 }
 
 void pooled_extra(struct pooled_context *c, struct pooled_query *ask,
