@@ -266,7 +266,7 @@ static void help(void *arg)
 
 	update_all(arg);
 	gate_lock(&r->lock.gate);
-	cnr_help(r, log_done(r->log));
+	cnr_help(r, log_done(r->log), UINT64_MAX);
 	gate_unlock(&r->lock.gate);
 	through = 1;
 }

@@ -174,7 +174,7 @@ static inline void cnr_set_done(struct cnr_replica *r,
 void cnr_let_go(struct replica *r, uint64_t at);
 
 /* struct nr_parts' */
-void cnr_help(struct replica *r, uint64_t upto);
+void cnr_help(struct replica *r, uint64_t upto, uint64_t most);
 
 /* ---- replicas ----------------------------------------------------------- */
 

@@ -8,6 +8,10 @@
  * it himself, or will give the gate back. If on the way there a part comes to
  * another such operation, that one is older: then it is the one that he helps
  * with, and what he has done counts for the next one who comes.
+ *
+ * What one update takes longer for it is bounded, as it is with one log: he
+ * applies so many entries, in all logs together, and does one operation that is
+ * in several.
  */
 #include "cnr.h"
 
@@ -18,17 +22,26 @@ static struct log_entry *several_at(struct replica *r, uint64_t i)
 	return e->len & CNR_SEVERAL && log_op(r->log, e) ? e : NULL;
 }
 
-/* Apply the log up to @upto, or the next entry that is in several. Return: is
- * it there? */
-static int advance(struct replica *r, uint64_t upto)
+struct helping {
+	struct part *taken; /* those that have been got */
+	uint64_t left;	    /* entries that may yet be applied */
+};
+
+/* Apply the log up to @upto, or the next entry that is in several, or as far as
+ * we may. Return: is it there? */
+static int advance(struct helping *h, struct replica *r, uint64_t upto)
 {
 	/* Relaxed: its gate is ours. */
-	uint64_t i = load_relaxed(&r->ltail);
+	uint64_t from = load_relaxed(&r->ltail), i = from;
+	uint64_t end = from + min_u64(upto - from, h->left);
 
-	replica_wait_alive(r->log, i, upto);
-	while (i < upto && !several_at(r, i))
+	/* What it stands at has not been done, so no part is past it. */
+	invariant(from <= upto);
+	replica_wait_alive(r->log, i, end);
+	while (i < end && !several_at(r, i))
 		i++;
 	replica_apply(r, i);
+	h->left -= i - from;
 	return i >= upto;
 }
 
@@ -42,38 +55,33 @@ static const struct several *stands_at(struct replica *r)
 	return cnr_leader(part_of(r)->replica->cnr, &post->leader);
 }
 
-/* Those that have been got. */
-struct taken {
-	struct part *first;
-};
-
-static void take(struct taken *t, struct part *p)
+static void take(struct helping *h, struct part *p)
 {
-	p->next_taken = t->first;
-	t->first = p;
+	p->next_taken = h->taken;
+	h->taken = p;
 }
 
 /*
  * All parts to their entries of @s. Return: @s; an older one that has to go
- * first; or NULL: a gate could not be got.
+ * first; or NULL: a gate could not be got, or that was enough.
  */
 static const struct several *gather(struct cnr_replica *r,
-				    const struct several *s, struct taken *t)
+				    const struct several *s, struct helping *h)
 {
 	for (uint32_t k = 0; k < s->n; k++) {
 		struct replica *part = r->parts[s->in[k].log];
 		struct part *p = part_of(part);
-		struct part *has = t->first;
+		struct part *has = h->taken;
 
 		while (has && has != p)
 			has = has->next_taken;
 		if (!has) {
 			if (!gate_try(&part->lock.gate))
 				return NULL;
-			take(t, p);
+			take(h, p);
 		}
-		if (!advance(part, s->in[k].at))
-			return stands_at(part);
+		if (!advance(h, part, s->in[k].at))
+			return h->left ? stands_at(part) : NULL;
 	}
 	return s;
 }
@@ -89,31 +97,31 @@ static void do_it(struct cnr_replica *r, const struct several *s)
 		cnr_let_go(r->parts[s->in[k].log], s->in[k].at);
 }
 
-void cnr_help(struct replica *r, uint64_t upto)
+void cnr_help(struct replica *r, uint64_t upto, uint64_t most)
 {
 	struct part *me = part_of(r);
 	struct cnr_replica *all = me->replica;
 	const struct several *s = NULL, *older;
-	struct taken t = { NULL };
+	struct helping h = { NULL, most };
 
 	if (mutant(CNR_HELP_WAITS)) {
 		replica_apply(r, upto);
 		return;
 	}
-	if (advance(r, upto))
+	if (advance(&h, r, upto))
 		return;
-	take(&t, me);
+	take(&h, me);
 	for (older = stands_at(r); older && older != s;) {
 		s = older;
-		older = gather(all, s, &t);
+		older = gather(all, s, &h);
 	}
 	if (older)
 		do_it(all, s);
 	/* What sleeps there has something to look for; ours the caller has. */
-	while (t.first) {
-		struct part *p = t.first;
+	while (h.taken) {
+		struct part *p = h.taken;
 
-		t.first = p->next_taken;
+		h.taken = p->next_taken;
 		if (p != me)
 			gate_unlock(&all->parts[p->log]->lock.gate);
 	}

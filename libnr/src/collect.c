@@ -55,11 +55,12 @@ static void help(struct replica *r, const struct replica *me)
 	/* What the user's functions allocate is to lie on that node. */
 	int node = r->node == me->node ? -1 : r->node;
 	struct mem_policy policy;
-	uint64_t upto = min_u64(log_done(r->log), from + help_max(r->nr));
+	uint64_t most = help_max(r->nr);
+	uint64_t upto = min_u64(log_done(r->log), from + most);
 
 	mem_policy_set(&policy, node, r->nr->attr.memory);
 	if (r->nr->parts)
-		r->nr->parts->help(r, upto);
+		r->nr->parts->help(r, upto, most);
 	else
 		replica_apply(r, upto);
 	mem_policy_restore(&policy);

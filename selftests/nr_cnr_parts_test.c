@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* nr_cnr_parts_test.c - several logs from inside: parts of replicas */
+#include "testlib.h"
+
+#include "cnr.h"
+#include "nr_cnr_object.h"
+
+#define LOG_SIZE 1024u
+#define SIXTEENTH (LOG_SIZE / 16)
+
+static const struct cnr_test two_logs = { 2, 0, 0 };
+static const struct cnr_test four_logs = { 4, 0, 0 };
+
+static struct nr_cnr *make(const struct cnr_test *test)
+{
+	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
+	struct nr_attr nr = NR_ATTR_INIT;
+	struct nr_cnr *cnr;
+
+	nr.topology = "2x1";
+	nr.log_size = LOG_SIZE;
+	nr.batch = 8;
+	nr.arg = (void *)(uintptr_t)test;
+	attr.nr = &nr;
+	attr.logs = test->logs;
+	assert_int_equal(nr_cnr_create(&cnr_test_ops, &attr, &cnr), 0);
+	return cnr;
+}
+
+static struct nr_cnr_context *join(struct nr_cnr *cnr, uint32_t replica)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	struct nr_cnr_context *c;
+
+	attr.replica = replica;
+	assert_int_equal(nr_cnr_register(cnr, &attr, &c), 0);
+	return c;
+}
+
+static struct replica *part(struct nr_cnr *cnr, uint32_t replica, uint32_t log)
+{
+	struct cnr_replica *r = cnr->replicas;
+
+	while (r->id != replica)
+		r = r->next;
+	return r->parts[log];
+}
+
+/* Updates of one class, or of all. Return: what they add to the sum. */
+static uint64_t update(struct nr_cnr_context *c, enum cnr_kind kind,
+		       uint64_t cell, unsigned times)
+{
+	const struct cnr_test_op op = { .kind = kind,
+					.cell = cell,
+					.value = 1 };
+
+	for (unsigned i = 0; i < times; i++)
+		assert_int_equal(nr_cnr_update(c, &op, sizeof(op), NULL), 0);
+	return times * (kind == CNR_ADD_ALL ? CNR_CELLS : 1);
+}
+
+/* ---- helping ------------------------------------------------------------ */
+
+/* How far a replica is, in all logs. */
+static uint64_t applied(struct nr_cnr *cnr, uint32_t replica)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < nr_cnr_logs(cnr); i++)
+		n += load_relaxed(&part(cnr, replica, i)->ltail);
+	return n;
+}
+
+/* As one who finds no room in that log, on the second replica. */
+static void make_room(struct nr_cnr *cnr, uint32_t log)
+{
+	struct replica *r = part(cnr, 2, log);
+
+	gate_lock(&r->lock.gate);
+	replica_make_room(r);
+	gate_unlock(&r->lock.gate);
+}
+
+/*
+ * The first replica's threads are away, and far behind in all logs; what is
+ * next in the first one needs them all. Who helps there does no more than who
+ * helps where there is one log, and in the end it has been done.
+ */
+static void help_is_bounded(void **state)
+{
+	struct nr_cnr *cnr = make(&four_logs);
+	struct nr_cnr_context *c = join(cnr, 2);
+	uint64_t sum = 0, was = 0, now;
+	unsigned helps = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i < 4; i++)
+		sum += update(c, CNR_ADD, i, 300);
+	sum += update(c, CNR_ADD_ALL, 0, 1);
+	while (load_relaxed(&part(cnr, 1, 0)->ltail) == 0) {
+		make_room(cnr, 0);
+		now = applied(cnr, 1);
+		/* and the operation itself, in each log */
+		assert_true(now > was && now - was <= SIXTEENTH + 4);
+		was = now;
+		helps++;
+	}
+	assert_int_equal(helps, (3 * 300 + SIXTEENTH - 1) / SIXTEENTH);
+	assert_int_equal(applied(cnr, 1), 3 * 300 + 4);
+	assert_null(cnr_test_equal(cnr, sum));
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
+/* One such operation after the other: each helper does one at most. */
+static void help_is_once(void **state)
+{
+	struct nr_cnr *cnr = make(&two_logs);
+	struct nr_cnr_context *c = join(cnr, 2);
+	uint64_t sum = update(c, CNR_ADD_ALL, 0, 20), was = 0, now;
+
+	(void)state;
+	for (unsigned helps = 0; was < 2 * 20; was = now) {
+		/* The first one in each log finds the head only. */
+		make_room(cnr, helps++ / 2 & 1);
+		now = applied(cnr, 1);
+		assert_true(now == was || now == was + 2);
+		assert_true(helps <= 4 * 20);
+	}
+	assert_null(cnr_test_equal(cnr, sum));
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(help_is_bounded),
+		cmocka_unit_test(help_is_once),
+	};
+
+	return cmocka_run_group_tests_name("parts", tests, NULL, NULL);
+}
