@@ -52,8 +52,7 @@ static void *visit(void *arg)
 static const uint64_t none;
 
 /* Of those that are done: put in again what there was no room for. */
-static void finish(struct nr_map_context *c, const struct nr_map_done *done,
-		   int n)
+static void finish(struct nr_map_context *c, const struct nr_done *done, int n)
 {
 	for (int i = 0; i < n; i++) {
 		uint32_t page = (uint32_t)done[i].tag;
@@ -68,7 +67,7 @@ static void finish(struct nr_map_context *c, const struct nr_map_done *done,
 static int make_pages(struct nr_map_context *c)
 {
 	uint32_t page = 0, last = PAGES - 1;
-	struct nr_map_done done[32];
+	struct nr_done done[32];
 	int n;
 
 	while (page < PAGES) {

@@ -220,7 +220,7 @@ static void changes(void **state)
 static int put_later(struct nr_map_context *c, uint64_t i, const void *value,
 		     size_t len)
 {
-	struct nr_map_done done;
+	struct nr_done done;
 
 	do {
 		assert_int_equal(nr_map_submit_put(c, &i, 8, value, len, 0, i),
@@ -237,7 +237,7 @@ static void asynchronous(void **state)
 	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
 	struct nr_map_context *c, *other = join(map, 2);
 	static char long_value[4000];
-	struct nr_map_done done[200];
+	struct nr_done done[200];
 	uint64_t v;
 
 	(void)state;
@@ -260,6 +260,13 @@ static void asynchronous(void **state)
 	}
 	assert_int_equal(nr_map_get(other, "k", 1, &v, 8), 8);
 	assert_true(v == 127);
+	/* what has been done is reaped, all of it */
+	for (uint64_t i = 0; i < 128; i++)
+		assert_int_equal(nr_map_submit_put(c, "k", 1, &i, 8, 0, i), 0);
+	assert_int_equal(nr_map_put(c, "k", 1, &v, 8, 0), 1);
+	assert_int_equal(nr_map_poll(c, done, 100), 100);
+	assert_int_equal(nr_map_poll(c, done, 200), 28);
+	assert_true(done[27].tag == 127);
 	/* a synchronous one comes after them */
 	assert_int_equal(nr_map_submit_remove(c, "k", 1, 1), 0);
 	assert_int_equal(nr_map_submit_remove(c, "k", 1, 2), 0);

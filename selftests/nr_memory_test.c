@@ -341,7 +341,7 @@ static void a_map_in_other_ways(void)
 		int len = 1 + (int)i * 131 % 900, ret, arg[80] = { len };
 		struct nr_map_change how = { set_length, arg, sizeof(arg),
 					     1000 };
-		struct nr_map_done done;
+		struct nr_done done;
 
 		do {
 			ret = nr_map_submit_put(c, &i, 8, value, (size_t)len, 0,

@@ -103,6 +103,10 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_MODIFY_ALL, "map: written by every replica",
 	  "replicas where nobody waits write what a change has made, too",
 	  "a map", 0 },
+	{ NR_MUTANT_POLL_WAITS, "map: a poll that waits",
+	  "who polls and finds that there was no room waits for who holds a "
+	  "lock",
+	  "a map, polled", 0 },
 	{ NR_MUTANT_MAP_UNSETTLED, "queue: memory of a replica that goes",
 	  "a queue's replica is removed before it has got what it was given",
 	  "a queue", 0 },

@@ -316,6 +316,7 @@ const struct scenario scenarios[] = {
 	{ "reads while a replica is inspected", { 0 }, run_inspect },
 	{ "reads while a replica is cloned", { 0 }, run_clone },
 	{ "a map", { 0 }, scenario_map },
+	{ "a map, polled", { 0 }, scenario_map_poll },
 	{ "an ordered map", { 0 }, scenario_omap },
 	{ "a queue", { 0 }, scenario_queue },
 	{ "two logs", { 0 }, scenario_cnr },

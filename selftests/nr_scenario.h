@@ -24,6 +24,7 @@ const struct scenario *scenario_find(const char *name);
 
 /* nr_map_scenario.c */
 const char *scenario_map(uint64_t seed);
+const char *scenario_map_poll(uint64_t seed);
 
 /* nr_sorted_scenario.c */
 const char *scenario_omap(uint64_t seed);

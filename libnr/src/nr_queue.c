@@ -190,13 +190,12 @@ NR_PUBLIC int nr_queue_put(struct nr_queue_context *c, const void *item,
 			   size_t len, uint64_t priority)
 {
 	struct pooled_op op = { .kind = QUEUE_PUT, .word = priority };
-	_Alignas(8) struct pooled_result r;
 
 	if (len >= NR_ITEM_MAX)
 		return -EMSGSIZE;
 	op.vlen = (uint32_t)len;
 	return pooled_do(&c->base, &op, NULL, item,
-			 sorted_node_max(QUEUE_KEY_MAX, len), &r);
+			 sorted_node_max(QUEUE_KEY_MAX, len));
 }
 
 NR_PUBLIC int nr_queue_take(struct nr_queue_context *c, void *item, size_t room,
@@ -204,10 +203,9 @@ NR_PUBLIC int nr_queue_take(struct nr_queue_context *c, void *item, size_t room,
 {
 	struct pooled_op op = { .kind = QUEUE_TAKE };
 	struct room to = { item, room, priority };
-	_Alignas(8) struct pooled_result r;
 
 	op.klen = sizeof(to);
-	return pooled_do(&c->base, &op, &to, NULL, 0, &r);
+	return pooled_do(&c->base, &op, &to, NULL, 0);
 }
 
 /* ---- reads -------------------------------------------------------------- */

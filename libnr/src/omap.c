@@ -145,7 +145,6 @@ NR_PUBLIC int nr_omap_put(struct nr_omap_context *c, const void *key,
 			  unsigned flags)
 {
 	struct pooled_op op = { .kind = OMAP_PUT };
-	_Alignas(8) struct pooled_result r;
 
 	if (klen >= NR_KEY_MAX || vlen >= NR_VALUE_MAX)
 		return -EMSGSIZE;
@@ -154,20 +153,19 @@ NR_PUBLIC int nr_omap_put(struct nr_omap_context *c, const void *key,
 	op.flags = flags & 15;
 	op.klen = klen & (NR_KEY_MAX - 1);
 	op.vlen = (uint32_t)vlen;
-	return pooled_do(&c->base, &op, key, value, sorted_node_max(klen, vlen),
-			 &r);
+	return pooled_do(&c->base, &op, key, value,
+			 sorted_node_max(klen, vlen));
 }
 
 NR_PUBLIC int nr_omap_remove(struct nr_omap_context *c, const void *key,
 			     size_t klen)
 {
 	struct pooled_op op = { .kind = OMAP_REMOVE };
-	_Alignas(8) struct pooled_result r;
 
 	if (klen >= NR_KEY_MAX)
 		return -EMSGSIZE;
 	op.klen = klen & (NR_KEY_MAX - 1);
-	return pooled_do(&c->base, &op, key, NULL, 0, &r);
+	return pooled_do(&c->base, &op, key, NULL, 0);
 }
 
 /* ---- reads -------------------------------------------------------------- */

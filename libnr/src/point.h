@@ -46,6 +46,7 @@ enum nr_mutant {
 	NR_MUTANT_HEAD_FIRST,	  /* the head from one replica alone */
 	NR_MUTANT_MAP_UNSETTLED,  /* memory for a replica that goes */
 	NR_MUTANT_MAP_UNLISTED,	  /* none for a replica that comes */
+	NR_MUTANT_POLL_WAITS,	  /* who polls waits to make room */
 	NR_MUTANT_CNR_CTAIL_LATE, /* concurrent: the completed tail after */
 	NR_MUTANT_CNR_CTAIL_OWN,  /* several logs: one completed tail only */
 	NR_MUTANT_CNR_CUT,	 /* a read of several logs at different times */
