@@ -132,11 +132,91 @@ static void help_is_once(void **state)
 	assert_int_equal(nr_cnr_destroy(cnr), 0);
 }
 
+/* Who of that replica waits for a part gets it. */
+static void help_keeps_away(void **state)
+{
+	struct nr_cnr *cnr = make(&two_logs);
+	struct nr_cnr_context *c = join(cnr, 2);
+	uint64_t sum = update(c, CNR_ADD, 1, 20);
+	struct replica *r = part(cnr, 1, 1);
+
+	(void)state;
+	part_of(r)->wanted = 1;
+	make_room(cnr, 1);
+	assert_int_equal(applied(cnr, 1), 0);
+	part_of(r)->wanted = 0;
+	gate_lock(&part_of(r)->replica->helping);
+	make_room(cnr, 1);
+	assert_int_equal(applied(cnr, 1), 0);
+	gate_unlock(&part_of(r)->replica->helping);
+	make_room(cnr, 1);
+	assert_int_equal(applied(cnr, 1), 20);
+	assert_null(cnr_test_equal(cnr, sum));
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
+/* Who has come to the operation waits there: his gate is not wanted. */
+static void help_where_one_has_come(void **state)
+{
+	struct nr_cnr *cnr = make(&two_logs);
+	struct nr_cnr_context *c = join(cnr, 2);
+	uint64_t sum = update(c, CNR_ADD_ALL, 0, 1);
+	struct replica *r = part(cnr, 1, 1);
+
+	(void)state;
+	/* As its combiner would: cnr_meet.c. */
+	gate_lock(&r->lock.gate);
+	make_room(cnr, 0);
+	assert_int_equal(applied(cnr, 1), 0);
+	rlock_write_begin(&r->lock);
+	store_release(&part_of(r)->arrived, 1);
+	make_room(cnr, 0);
+	assert_int_equal(part(cnr, 1, 0)->ltail, 1);
+	assert_int_equal(r->ltail, 0);
+	cnr_let_go(r, 0);
+	gate_unlock(&r->lock.gate);
+	assert_null(cnr_test_equal(cnr, sum));
+	nr_cnr_leave(c);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
+/* ---- room --------------------------------------------------------------- */
+
+/* Combiners leave an entry for who needs one in several logs. */
+static void room_is_kept(void **state)
+{
+	struct log log = { .entries = NULL };
+	uint64_t at = 0;
+
+	(void)state;
+	assert_int_equal(log_init(&log, 8, LOG_OP_SIZE), 0);
+	assert_int_equal(log_take(&log, 5, &at), 1);
+	log_keep(&log, 1);
+	assert_int_equal(log_take(&log, 3, &at), 0);
+	assert_int_equal(log_take(&log, 2, &at), 1);
+	assert_int_equal(at, 5);
+	assert_int_equal(log_take(&log, 1, &at), 0);
+	assert_int_equal(log_take_kept(&log, &at), 1);
+	assert_int_equal(at, 7);
+	assert_int_equal(log_take_kept(&log, &at), 0);
+	log_keep(&log, 0);
+	store_relaxed(&log.ctail, 8);
+	log_collected(&log, 8);
+	assert_int_equal(log_take(&log, 8, &at), 1);
+	for (uint64_t i = 0; i < 8; i++)
+		log_write(&log, 8 + i, NULL, 0);
+	log_fini(&log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(help_is_bounded),
 		cmocka_unit_test(help_is_once),
+		cmocka_unit_test(help_keeps_away),
+		cmocka_unit_test(help_where_one_has_come),
+		cmocka_unit_test(room_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("parts", tests, NULL, NULL);

@@ -30,13 +30,14 @@ const char *scenario_map_poll(uint64_t seed);
 const char *scenario_omap(uint64_t seed);
 const char *scenario_queue(uint64_t seed);
 
-/* nr_cnr_scenario.c */
+/* nr_cnr_scenario.c, nr_cnr_part_scenario.c */
 const char *scenario_cnr(uint64_t seed);
 const char *scenario_cnr_three(uint64_t seed);
 const char *scenario_cnr_concurrent(uint64_t seed);
 const char *scenario_cnr_idle(uint64_t seed);
 const char *scenario_cnr_replicas(uint64_t seed);
 const char *scenario_cnr_help(uint64_t seed);
+const char *scenario_cnr_help_both(uint64_t seed);
 const char *scenario_cnr_full(uint64_t seed);
 const char *scenario_cnr_round(uint64_t seed);
 

@@ -136,6 +136,7 @@ static int set_up(struct nr_cnr *cnr, const struct nr_attr *attr)
 	cnr->memory = (enum nr_memory)a.memory;
 	cnr->parts.concurrent = cnr->ops.flags & NR_CNR_CONCURRENT;
 	cnr->parts.help = cnr_help;
+	cnr->parts.may_help = cnr_may_help;
 	err = make_logs(cnr, &a);
 	n = a.replicas ? a.replicas : cnr->parts.topology->n;
 	for (uint32_t i = 0; !err && i < n; i++)

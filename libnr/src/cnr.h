@@ -40,6 +40,8 @@ struct cnr_replica {
 	int node;
 	size_t object_bytes;
 	size_t bytes;
+	/* Only tried: who helps it with an operation in several logs. */
+	struct gate helping;
 	struct replica *parts[]; /* by log */
 };
 
@@ -51,8 +53,11 @@ struct part {
 	struct {
 		/* Written for what is in several. */
 		apart int taken;	 /* by the leader: it has its gate */
-		struct part *next_taken; /* by a helper */
+		int helped;		 /* by a helper: likewise */
+		struct part *next_taken; /* ... and this one, too */
 		struct gate_waits waits; /* hints */
+		/* Combiners of other parts who wait for its gate */
+		_Atomic uint32_t wanted;
 		/* Index + 1 of the entry at which its combiner waits */
 		_Atomic uint64_t arrived;
 		/* ... of the last one that it led, and that has been done */
@@ -170,11 +175,19 @@ static inline void cnr_set_done(struct cnr_replica *r,
 				 leader->at + 1, RELAXED_LED);
 }
 
+/* Has its combiner come to the entry, and waits there until it is done? */
+static inline int cnr_arrived(const struct part *p, uint64_t at)
+{
+	/* Acquire pairs with follow(): what that part has applied. */
+	return load_acquire(&p->arrived) == at + 1;
+}
+
 /* A part that has been kept where it is, with readers out: past @at, and on. */
 void cnr_let_go(struct replica *r, uint64_t at);
 
 /* struct nr_parts' */
 void cnr_help(struct replica *r, uint64_t upto, uint64_t most);
+int cnr_may_help(struct replica *r);
 
 /* ---- replicas ----------------------------------------------------------- */
 

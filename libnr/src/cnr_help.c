@@ -12,6 +12,20 @@
  * What one update takes longer for it is bounded, as it is with one log: he
  * applies so many entries, in all logs together, and does one operation that is
  * in several.
+ *
+ * He gets there, or somebody else does:
+ *
+ * - Of two helpers who have come by different logs each has a gate that the
+ *   other one wants. One of them is the first to get replica->helping. The
+ *   other one gives back what he has; and until then is waited for, as are all
+ *   who have tried before they saw that there is somebody: they are helpers,
+ *   and wait for no gate themselves.
+ * - A thread of that replica that has a gate is on the way to the operation. If
+ *   it has arrived there it waits until that is done, and does not have to be
+ *   waited for by who has the leader's gate. If it leads, and waits for a gate
+ *   that we have, then we give that back, and helpers keep away (part.wanted).
+ *
+ * So nobody goes round for ever in which nothing is done.
  */
 #include "cnr.h"
 
@@ -57,13 +71,47 @@ static const struct several *stands_at(struct replica *r)
 
 static void take(struct helping *h, struct part *p)
 {
+	p->helped = 1;
 	p->next_taken = h->taken;
 	h->taken = p;
 }
 
+/* Relaxed: who sees it late has been in the way once. */
+static int is_wanted(struct part *p)
+{
+	return load_relaxed(&p->wanted) > 0;
+}
+
+int cnr_may_help(struct replica *r)
+{
+	struct part *p = part_of(r);
+	uint32_t helping = load_relaxed(&p->replica->helping.word);
+
+	return !(helping & GATE_HELD) && !is_wanted(p);
+}
+
+/* Get the gate; or it is one of that replica's threads that has it. */
+static int get(struct helping *h, struct replica *r)
+{
+	struct gate *g = &r->lock.gate;
+	struct backoff b = { 0, 0 };
+
+	while (!gate_try_as(g, GATE_HELD | GATE_HELPED)) {
+		uint32_t word = load_relaxed(&g->word);
+
+		if ((word & GATE_HELD && !(word & GATE_HELPED)) ||
+		    is_wanted(part_of(r)) || mutant(CNR_HELP_BOTH))
+			return 0;
+		backoff_only(&b);
+	}
+	take(h, part_of(r));
+	return 1;
+}
+
 /*
- * All parts to their entries of @s. Return: @s; an older one that has to go
- * first; or NULL: a gate could not be got, or that was enough.
+ * All parts to their entries of @s, the leader's first. Return: @s; an older
+ * one that has to go first; or NULL: a gate could not be got, or that was
+ * enough.
  */
 static const struct several *gather(struct cnr_replica *r,
 				    const struct several *s, struct helping *h)
@@ -71,14 +119,12 @@ static const struct several *gather(struct cnr_replica *r,
 	for (uint32_t k = 0; k < s->n; k++) {
 		struct replica *part = r->parts[s->in[k].log];
 		struct part *p = part_of(part);
-		struct part *has = h->taken;
 
-		while (has && has != p)
-			has = has->next_taken;
-		if (!has) {
-			if (!gate_try(&part->lock.gate))
-				return NULL;
-			take(h, p);
+		if (!p->helped && !get(h, part)) {
+			/* It stays there, for we have the leader's. */
+			if (k && cnr_arrived(p, s->in[k].at))
+				continue;
+			return NULL;
 		}
 		if (!advance(h, part, s->in[k].at))
 			return h->left ? stands_at(part) : NULL;
@@ -89,12 +135,28 @@ static const struct several *gather(struct cnr_replica *r,
 static void do_it(struct cnr_replica *r, const struct several *s)
 {
 	for (uint32_t k = 0; k < s->n; k++)
-		rlock_write_begin(&r->parts[s->in[k].log]->lock);
+		if (part_of(r->parts[s->in[k].log])->helped)
+			rlock_write_begin(&r->parts[s->in[k].log]->lock);
 	cnr_do(r, s);
 	cnr_set_done(r, &s->post.leader);
 	/* The leader last: then its log may be written over, and @s with it. */
 	for (uint32_t k = s->n; k--;)
-		cnr_let_go(r->parts[s->in[k].log], s->in[k].at);
+		if (part_of(r->parts[s->in[k].log])->helped)
+			cnr_let_go(r->parts[s->in[k].log], s->in[k].at);
+}
+
+/* What sleeps there has something to look for; ours the caller has. */
+static void give_back(struct cnr_replica *r, struct helping *h,
+		      const struct part *mine)
+{
+	while (h->taken) {
+		struct part *p = h->taken;
+
+		h->taken = p->next_taken;
+		p->helped = 0;
+		if (p != mine)
+			gate_unlock(&r->parts[p->log]->lock.gate);
+	}
 }
 
 void cnr_help(struct replica *r, uint64_t upto, uint64_t most)
@@ -108,22 +170,19 @@ void cnr_help(struct replica *r, uint64_t upto, uint64_t most)
 		replica_apply(r, upto);
 		return;
 	}
-	if (advance(&h, r, upto))
+	if (advance(&h, r, upto) || !gate_try(&all->helping))
 		return;
 	take(&h, me);
+	/* Each is older than the one before, and one that a part stands at: at
+	 * most as many as there are logs. */
 	for (older = stands_at(r); older && older != s;) {
 		s = older;
 		older = gather(all, s, &h);
 	}
 	if (older)
 		do_it(all, s);
-	/* What sleeps there has something to look for; ours the caller has. */
-	while (h.taken) {
-		struct part *p = h.taken;
-
-		h.taken = p->next_taken;
-		if (p != me)
-			gate_unlock(&all->parts[p->log]->lock.gate);
-	}
+	give_back(all, &h, me);
+	/* It is not removed as long as we have a gate. */
+	gate_unlock(&all->helping);
 	gate_news(&r->lock.gate);
 }

@@ -44,9 +44,13 @@ static struct replica *collect(struct nr *nr, struct replica *me)
 		log_collected(&nr->log, head);
 		return NULL; /* there is room */
 	}
-	if (slowest == me || mutant(NO_HELP) || !gate_try(&slowest->lock.gate))
+	if (slowest == me || mutant(NO_HELP))
 		return NULL;
-	return slowest;
+	if (nr->parts && !nr->parts->may_help(slowest))
+		return NULL;
+	return gate_try_as(&slowest->lock.gate, GATE_HELD | GATE_HELPED)
+		       ? slowest
+		       : NULL;
 }
 
 static void help(struct replica *r, const struct replica *me)

@@ -53,6 +53,7 @@ enum nr_mutant {
 	NR_MUTANT_CNR_NO_WAIT,	 /* one log does not wait for the others */
 	NR_MUTANT_CNR_UNORDERED, /* entries in two logs, in any order */
 	NR_MUTANT_CNR_HELP_WAITS,  /* who helps waits for gates of others */
+	NR_MUTANT_CNR_HELP_BOTH,   /* two who help give up for each other */
 	NR_MUTANT_CNR_ASLEEP,	   /* having arrived does not wake who waits */
 	NR_MUTANT_CNR_HOLD,	   /* readers wait, holding other logs */
 	NR_MUTANT_CNR_FULL_HELD,   /* waiting for room, having some */

@@ -74,6 +74,11 @@ int pooled_do(struct pooled_context *c, const struct pooled_op *head,
 	_Alignas(8) struct pooled_result r;
 	int err;
 
+	/*
+	 * Tried again only if others have taken the room that was made for it:
+	 * which is as much as there was in all, or where memory is short at
+	 * least what this needs. So each time others have got on.
+	 */
 	do {
 		err = update(c, head, key, value, &r);
 		if (err)

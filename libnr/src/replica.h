@@ -75,6 +75,8 @@ struct nr_parts {
 	 * @most: entries to apply, wherever it has to.
 	 */
 	void (*help)(struct replica *r, uint64_t upto, uint64_t most);
+	/* Is it worth trying to get its gate for that? */
+	int (*may_help)(struct replica *r);
 };
 
 struct nr {
