@@ -88,6 +88,7 @@ static void *work(void *cnr)
 int main(void)
 {
 	struct nr_stats stats = { .size = sizeof(stats) };
+	struct nr_cnr_stats several = { .size = sizeof(several) };
 	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
 	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
 	pthread_t threads[4];
@@ -113,9 +114,11 @@ int main(void)
 	}
 	nr_cnr_inspect(cnr, look, &good);
 	nr_stats(nr_cnr_log(cnr, 0), &stats, NULL, 0);
+	nr_cnr_stats(cnr, &several);
 	printf("%" PRIu32 " logs, %s, every replica adds up: %s\n",
 	       nr_cnr_logs(cnr), any ? "money was lost" : "no money was lost",
 	       (uint64_t)good == stats.replicas ? "yes" : "no");
+	printf("%" PRIu64 " payments were of two logs\n", several.updates);
 	return (late > 0 && nr_cnr_replica_remove(cnr, (uint32_t)late)) ||
 	       nr_cnr_destroy(cnr);
 }

@@ -181,6 +181,78 @@ static void help_where_one_has_come(void **state)
 	assert_int_equal(nr_cnr_destroy(cnr), 0);
 }
 
+/* ---- statistics --------------------------------------------------------- */
+
+static void read_it(struct nr_cnr_context *c, enum cnr_kind kind, uint64_t cell,
+		    uint64_t other, unsigned times)
+{
+	const struct cnr_test_op op = { .kind = kind,
+					.cell = cell,
+					.other = other };
+	uint64_t v;
+
+	for (unsigned i = 0; i < times; i++)
+		assert_int_equal(nr_cnr_read(c, &op, sizeof(op), &v), 0);
+}
+
+/* Both replicas'. */
+static void expect(struct nr_cnr *cnr, uint32_t log, uint64_t updates,
+		   uint64_t reads, uint64_t tail, uint64_t batches)
+{
+	struct nr_replica_stats r[2] = { { .size = sizeof(r[0]) } };
+	struct nr_stats s = { .size = sizeof(s) };
+
+	assert_int_equal(nr_stats(nr_cnr_log(cnr, log), &s, r, 2), 2);
+	assert_int_equal(r[0].updates + r[1].updates, updates);
+	assert_int_equal(r[0].reads + r[1].reads, reads);
+	assert_int_equal(r[0].batches + r[1].batches, batches);
+	assert_int_equal(s.log_tail, tail);
+	assert_int_equal(r[1].applied, tail);
+}
+
+/* Operations are counted once, entries in each log. */
+static void statistics(void **state)
+{
+	struct nr_cnr_stats s = { .size = sizeof(s) };
+	struct nr_cnr *cnr = make(&four_logs);
+	struct nr_cnr_context *a = join(cnr, 1), *b = join(cnr, 2);
+	struct cnr_test_op move = {
+		.kind = CNR_MOVE, .cell = 3, .other = 2, .value = 1
+	};
+	uint64_t sum;
+
+	(void)state;
+	sum = update(a, CNR_ADD, 0, 5) + update(b, CNR_ADD, 2, 7) +
+	      update(b, CNR_ADD_ALL, 0, 3);
+	assert_int_equal(nr_cnr_update(b, &move, sizeof(move), NULL), 0);
+	read_it(a, CNR_GET, 2, 0, 4);
+	read_it(b, CNR_PAIR, 3, 1, 6);
+	read_it(b, CNR_SUM, 0, 0, 2);
+	nr_cnr_sync(b);
+	/* both go, and what they have done is still known */
+	for (int i = 0; i < 2; i++) {
+		expect(cnr, 0, 5 + 3, 2, 5 + 3, 5);
+		expect(cnr, 1, 0, 6, 3, 0);
+		expect(cnr, 2, 7 + 1, 4, 7 + 3 + 1, 7);
+		expect(cnr, 3, 0, 0, 3 + 1, 0);
+		if (!i) {
+			nr_cnr_leave(a);
+			nr_cnr_leave(b);
+		}
+	}
+	assert_int_equal(nr_cnr_stats(cnr, &s), 0);
+	assert_int_equal(s.updates, 3 + 1);
+	assert_int_equal(s.reads, 0);
+	assert_int_equal(s.visits, 0);
+	assert_int_equal(s.empty, 0);
+	assert_null(cnr_test_equal(cnr, sum));
+	assert_int_equal(nr_cnr_stats(cnr, &s), 0);
+	assert_int_equal(s.visits, 2);
+	s.size = 0;
+	assert_int_equal(nr_cnr_stats(cnr, &s), -EINVAL);
+	assert_int_equal(nr_cnr_destroy(cnr), 0);
+}
+
 /* ---- room --------------------------------------------------------------- */
 
 /* Combiners leave an entry for who needs one in several logs. */
@@ -216,6 +288,7 @@ int main(void)
 		cmocka_unit_test(help_is_once),
 		cmocka_unit_test(help_keeps_away),
 		cmocka_unit_test(help_where_one_has_come),
+		cmocka_unit_test(statistics),
 		cmocka_unit_test(room_is_kept),
 	};
 

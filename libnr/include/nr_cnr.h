@@ -219,11 +219,44 @@ uint32_t nr_cnr_logs(const struct nr_cnr *cnr);
  * nr_cnr_log - one of the logs: for nr_stats() and nr_topology_of()
  *
  * Replicas may not be added, removed or inspected with it, nor contexts
- * registered. What is in several logs counts in each, but as nobody's update.
+ * registered.
+ *
+ * Of its statistics those that tell of entries count what is in several logs in
+ * each of them: log_head, log_ctail, log_tail, lag, applied. Those that tell of
+ * operations count it once, in the first of its logs, that of the lowest
+ * number: updates and reads. So the sum of these over all logs is how often
+ * nr_cnr_update() and nr_cnr_read() have done something. It is in no batch.
  *
  * Return: NULL: there are not so many.
  */
 struct nr *nr_cnr_log(struct nr_cnr *cnr, uint32_t log);
+
+/**
+ * struct nr_cnr_stats - what has gone through several logs at once
+ * @size:    set by the caller to sizeof(struct nr_cnr_stats) before.
+ * @updates: updates of several classes, in more than one log.
+ * @reads:   reads of several classes that updates of others did not let look at
+ *           all of them at one moment, so that they had to go through the logs.
+ * @visits:  replicas that were cloned, or inspected.
+ * @empty:   entries left empty, as there was no room in another log.
+ *
+ * If @updates are a good part of all, one log is cheaper.
+ */
+struct nr_cnr_stats {
+	size_t size;
+	uint64_t updates;
+	uint64_t reads;
+	uint64_t visits;
+	uint64_t empty;
+};
+
+/**
+ * nr_cnr_stats - how much goes through several logs
+ * @stats: filled; set size before.
+ *
+ * Return: 0; -EINVAL: the size is not set.
+ */
+int nr_cnr_stats(const struct nr_cnr *cnr, struct nr_cnr_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -85,6 +85,9 @@ struct nr_cnr {
 	struct {
 		/* Who puts entries into several logs; outside gates of parts */
 		apart struct gate scan;
+		/* How many; by kind. And entries that had to stay empty. */
+		uint64_t put[3];
+		uint64_t empty;
 	};
 	apart struct nr *logs[];
 };

@@ -60,6 +60,7 @@ static int take(struct cnr_replica *r, struct several *s)
 	}
 	if (k == s->n)
 		return 1;
+	stat_add(r->cnr->empty, k);
 	while (k--)
 		write_empty(log_in(r, &s->in[k]), s->in[k].at);
 	return 0;
@@ -140,6 +141,7 @@ int cnr_several(struct cnr_replica *r, const struct nr_classes *set,
 	if (!mutant(CNR_UNORDERED))
 		gate_lock(&cnr->scan);
 	leader = put(r, s, posts);
+	stat_add(cnr->put[what->kind], 1);
 	if (!mutant(CNR_UNORDERED))
 		gate_unlock(&cnr->scan);
 	part = r->parts[leader.log];

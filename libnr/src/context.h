@@ -46,6 +46,7 @@ struct nr_context {
 	uint32_t head; /* next to reap */
 	uint32_t tail; /* next to submit */
 	size_t bytes;
+	uint64_t several;     /* updates in several logs: cnr_use.c */
 	struct reader reader; /* on a line of its own */
 	struct {
 		/* The combiner's: next to collect. */
