@@ -69,7 +69,6 @@ struct nr_classes {
 	uint32_t nlogs;
 	uint32_t n;	/* logs in it */
 	uint64_t *bits; /* NULL: nothing may be added */
-	int used;	/* bits have been cleared */
 };
 
 struct nr_cnr {
