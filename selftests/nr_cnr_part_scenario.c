@@ -222,3 +222,30 @@ const char *scenario_cnr_help_both(uint64_t seed)
 			return "nobody got there";
 	return end();
 }
+
+/* ---- a replica goes ----------------------------------------------------- */
+
+static void remove_first(void *arg)
+{
+	(void)arg;
+	sched_check(nr_cnr_replica_remove(cnr, 1) == 0);
+}
+
+/*
+ * The first replica, which nobody uses, stands at an operation in both logs and
+ * is removed, while somebody helps it by the second log, and the first one,
+ * where that operation leads, goes round.
+ */
+const char *scenario_cnr_goes(uint64_t seed)
+{
+	static const struct sched_fiber fibers[] = { { remove_first, NULL },
+						     { help_once, (void *)1 },
+						     { go_round, (void *)2 } };
+	const char *bad;
+
+	if (make())
+		return "not made";
+	update_all(NULL);
+	bad = sched_run(seed, fibers, 3);
+	return bad ? bad : end();
+}

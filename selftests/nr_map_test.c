@@ -162,8 +162,18 @@ static int repeat(const void *old, size_t olen, void *value, size_t room,
 	return n * (int)olen;
 }
 
+static int write_nothing(const void *old, size_t olen, void *value, size_t room,
+			 const void *arg, size_t alen)
+{
+	(void)old;
+	(void)olen;
+	assert_true(value && arg && alen);
+	return (int)room;
+}
+
 static void changes(void **state)
 {
+	static const char zero[4000];
 	struct nr_map *map = make(2, 0);
 	struct nr_map_context *a = join(map, 1), *b = join(map, 2);
 	static char v[70000], big[70000];
@@ -201,6 +211,20 @@ static void changes(void **state)
 	n = -ENOENT;
 	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -ENOENT);
 	assert_true(nr_map_count(b) == 0);
+	/* what is left unwritten is the same on all replicas, and nothing */
+	how.fn = write_nothing;
+	for (how.room = 40; how.room < 4000; how.room *= 3) {
+		memset(v, 7, sizeof(v));
+		assert_int_equal(nr_map_modify(a, "k", 1, &how, v, 4000),
+				 how.room);
+		assert_memory_equal(v, zero, how.room);
+		assert_int_equal(nr_map_get(b, "k", 1, v, 4000), how.room);
+		assert_memory_equal(v, zero, how.room);
+		assert_true(map_is_equal(map));
+	}
+	how.fn = repeat;
+	assert_int_equal(nr_map_remove(a, "k", 1), 0);
+	n = -ENOENT;
 	how.room = NR_VALUE_MAX;
 	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -EMSGSIZE);
 	how.room = 1;

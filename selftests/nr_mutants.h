@@ -158,6 +158,10 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_CNR_FULL_BEHIND, "several logs: full, and not there",
 	  "who waits for room does not come to where the others wait for him",
 	  "two logs, no room", 0 },
+	{ NR_MUTANT_CNR_PART_GONE, "several logs: gone from one",
+	  "a replica goes from one log after the other: who helps it has one "
+	  "part, and follows an operation into a log that it has left",
+	  "two logs, a replica goes", 0 },
 	{ NR_MUTANT_CNR_LATE_LINK, "several logs: late replica",
 	  "a late replica is put on the lists after its source may go on",
 	  "two logs, replicas come and go", 0 },

@@ -326,6 +326,7 @@ const struct scenario scenarios[] = {
 	{ "two logs, replicas come and go", { 0 }, scenario_cnr_replicas },
 	{ "two logs, help beside a combiner", { 0 }, scenario_cnr_help },
 	{ "two logs, two who help", { 0 }, scenario_cnr_help_both },
+	{ "two logs, a replica goes", { 0 }, scenario_cnr_goes },
 	{ "two logs, no room", { 0 }, scenario_cnr_full },
 	{ "two logs, gone round", { 0 }, scenario_cnr_round },
 	{ NULL, { 0 }, NULL },

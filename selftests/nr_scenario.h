@@ -38,6 +38,7 @@ const char *scenario_cnr_idle(uint64_t seed);
 const char *scenario_cnr_replicas(uint64_t seed);
 const char *scenario_cnr_help(uint64_t seed);
 const char *scenario_cnr_help_both(uint64_t seed);
+const char *scenario_cnr_goes(uint64_t seed);
 const char *scenario_cnr_full(uint64_t seed);
 const char *scenario_cnr_round(uint64_t seed);
 

@@ -224,8 +224,15 @@ static void unlink_parts(struct cnr_replica *r)
 {
 	struct nr_cnr *cnr = r->cnr;
 
-	for (uint32_t i = 0; i < cnr->nlogs; i++)
+	for (uint32_t i = 0; i < cnr->nlogs; i++) {
 		gate_lock(&r->parts[i]->lock.gate);
+		if (!mutant(CNR_PART_GONE))
+			continue;
+		replicas_unlink(cnr->logs[i], r->parts[i]);
+		gate_unlock(&r->parts[i]->lock.gate);
+	}
+	if (mutant(CNR_PART_GONE))
+		return;
 	for (uint32_t i = 0; i < cnr->nlogs; i++)
 		replicas_unlink(cnr->logs[i], r->parts[i]);
 	for (uint32_t i = 0; i < cnr->nlogs; i++)
