@@ -198,7 +198,7 @@ expect nr_lock <<-END
 END
 expect nr_accounts <<-END
 	8 logs, no money was lost, every replica adds up: yes
-	3000 payments were of two logs
+	4000 payments were of two logs
 END
 expect nr_phonebook <<-END
 	40 entries, sum 60180

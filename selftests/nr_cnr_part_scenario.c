@@ -249,3 +249,49 @@ const char *scenario_cnr_goes(uint64_t seed)
 	bad = sched_run(seed, fibers, 3);
 	return bad ? bad : end();
 }
+
+/* ---- in order ----------------------------------------------------------- */
+
+/* One thread's: asynchronous ones, and then one in both logs. */
+static void submit_and_update(void *arg)
+{
+	struct cnr_test_op op = { .kind = CNR_ADD, .value = 3 };
+	uint64_t first = 9, other = 9, all = 9;
+
+	(void)arg;
+	sched_check(nr_cnr_submit(second, &op, sizeof(op), &first, 1) == 0);
+	op.cell = 1;
+	sched_check(nr_cnr_submit(second, &op, sizeof(op), &other, 2) == 0);
+	op.kind = CNR_ADD_ALL;
+	sched_check(nr_cnr_update(second, &op, sizeof(op), &all) == 0);
+	sched_check(all == 6);
+	sched_check(nr_cnr_poll(second, NULL, 9) == 2);
+	sched_check(first == 0 && other == 0);
+	sum += 6 + 3 * CNR_CELLS;
+}
+
+/* ... of the same replica, in whose batches they may be. */
+static void read_beside(void *arg)
+{
+	const struct cnr_test_op op = { .kind = CNR_SUM };
+	struct nr_cnr_context *c = join(2);
+	uint64_t was = 0, now;
+
+	(void)arg;
+	for (int i = 0; i < 4; i++) {
+		sched_check(nr_cnr_read(c, &op, sizeof(op), &now) == 0);
+		sched_check(now >= was);
+		was = now;
+	}
+	nr_cnr_leave(c);
+}
+
+const char *scenario_cnr_in_order(uint64_t seed)
+{
+	static const struct sched_fiber fibers[] = {
+		{ submit_and_update, NULL },
+		{ read_beside, NULL },
+	};
+
+	return run_two(seed, fibers, 2);
+}

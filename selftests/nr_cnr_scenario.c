@@ -8,6 +8,7 @@
  */
 #include "nr_scenario.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "cnr.h"
@@ -37,22 +38,68 @@ struct actor {
 	unsigned number;
 };
 
+static void keep(const struct event *e)
+{
+	if (e->op[0] == CNR_ADD)
+		run.sum += e->op[2];
+	if (e->op[0] == CNR_ADD_ALL)
+		run.sum += CNR_CELLS * e->op[2];
+	sched_check(run.n < EVENTS);
+	run.events[run.n++] = *e;
+}
+
+/* Two at a time, in any logs. */
+static void step_async(struct actor *a, struct nr_cnr_context *c)
+{
+	struct event e[2] = { { .op = { CNR_ADD } }, { .op = { CNR_ADD } } };
+	uint64_t tags[2] = { 9, 9 };
+	unsigned got = 0;
+
+	for (unsigned k = 0; k < 2; k++) {
+		uint64_t random = sched_random(&a->random);
+		struct cnr_test_op op = { .kind = CNR_ADD,
+					  .cell = random % CNR_CELLS,
+					  .value = 1 + (random >> 8) % 1000 };
+
+		e[k].begin = ++run.now;
+		e[k].op[1] = op.cell;
+		e[k].op[2] = op.value;
+		sched_check(nr_cnr_submit(c, &op, sizeof(op), &e[k].result,
+					  k) == 0);
+	}
+	while (got < 2) {
+		int n = sched_random(&a->random) % 2
+				? nr_cnr_poll(c, tags + got, 2 - got)
+				: nr_cnr_wait(c, tags + got, 2 - got, 1);
+
+		sched_check(n >= 0);
+		got += (unsigned)n;
+		if (!n)
+			nr_test_idle();
+	}
+	sched_check(nr_cnr_poll(c, tags, 1) == -ENOENT);
+	for (unsigned k = 0; k < 2; k++) {
+		sched_check(tags[k] == k);
+		e[k].end = ++run.now;
+		keep(&e[k]);
+	}
+}
+
 static void step(struct actor *a, struct nr_cnr_context *c)
 {
 	struct event e = { .begin = ++run.now };
 	struct cnr_test_op op;
 
+	if (sched_random(&a->random) % 5 == 0) {
+		step_async(a, c);
+		return;
+	}
 	cnr_test_step(&run.config->test, c, &a->random, &op, &e.result);
 	e.op[0] = op.kind;
 	e.op[1] = op.other * CNR_CELLS + op.cell;
 	e.op[2] = op.value;
 	e.end = ++run.now;
-	if (op.kind == CNR_ADD)
-		run.sum += op.value;
-	if (op.kind == CNR_ADD_ALL)
-		run.sum += CNR_CELLS * op.value;
-	sched_check(run.n < EVENTS);
-	run.events[run.n++] = e;
+	keep(&e);
 }
 
 static struct nr_cnr_context *join(uint32_t replica)

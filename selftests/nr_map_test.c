@@ -238,89 +238,7 @@ static void changes(void **state)
 	assert_int_equal(nr_map_destroy(map), 0);
 }
 
-/* ---- asynchronous updates ----------------------------------------------- */
-
-/* Submit it, again and again while there was no room. */
-static int put_later(struct nr_map_context *c, uint64_t i, const void *value,
-		     size_t len)
-{
-	struct nr_done done;
-
-	do {
-		assert_int_equal(nr_map_submit_put(c, &i, 8, value, len, 0, i),
-				 0);
-		assert_int_equal(nr_map_wait(c, &done, 1, 1), 1);
-		assert_true(done.tag == i);
-	} while (done.ret == -EAGAIN);
-	return done.ret;
-}
-
-static void asynchronous(void **state)
-{
-	struct nr_map *map = make(2, 64);
-	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
-	struct nr_map_context *c, *other = join(map, 2);
-	static char long_value[4000];
-	struct nr_done done[200];
-	uint64_t v;
-
-	(void)state;
-	attr.replica = 1;
-	attr.depth = 128;
-	assert_int_equal(nr_map_register(map, &attr, &c), 0);
-	assert_int_equal(nr_map_poll(c, done, 1), -ENOENT);
-	assert_int_equal(nr_map_wait(c, done, 1, 1), -ENOENT);
-	assert_int_equal(put_later(c, 0, "x", 1), 0);
-	/* as many as it has room for, in order, more than are reaped at once */
-	for (uint64_t i = 0; i < 128; i++)
-		assert_int_equal(nr_map_submit_put(c, "k", 1, &i, 8, 0, i + 7),
-				 0);
-	assert_int_equal(nr_map_submit_put(c, "k", 1, "x", 1, 0, 0), -EAGAIN);
-	assert_int_equal(nr_map_submit_remove(c, "k", 1, 0), -EAGAIN);
-	assert_int_equal(nr_map_wait(c, done, 200, 128), 128);
-	for (unsigned i = 0; i < 128; i++) {
-		assert_true(done[i].tag == i + 7);
-		assert_int_equal(done[i].ret, i != 0);
-	}
-	assert_int_equal(nr_map_get(other, "k", 1, &v, 8), 8);
-	assert_true(v == 127);
-	/* what has been done is reaped, all of it */
-	for (uint64_t i = 0; i < 128; i++)
-		assert_int_equal(nr_map_submit_put(c, "k", 1, &i, 8, 0, i), 0);
-	assert_int_equal(nr_map_put(c, "k", 1, &v, 8, 0), 1);
-	assert_int_equal(nr_map_poll(c, done, 100), 100);
-	assert_int_equal(nr_map_poll(c, done, 200), 28);
-	assert_true(done[27].tag == 127);
-	/* a synchronous one comes after them */
-	assert_int_equal(nr_map_submit_remove(c, "k", 1, 1), 0);
-	assert_int_equal(nr_map_submit_remove(c, "k", 1, 2), 0);
-	assert_int_equal(nr_map_submit_put(c, "k", 1, "a", 1, NR_CREATE, 3), 0);
-	assert_int_equal(nr_map_put(c, "k", 1, "b", 1, NR_CREATE), -EEXIST);
-	assert_int_equal(nr_map_poll(c, done, 200), 3);
-	assert_int_equal(done[0].ret, 0);
-	assert_int_equal(done[1].ret, -ENOENT);
-	assert_int_equal(done[2].ret, 0);
-	assert_int_equal(
-		nr_map_submit_put(c, v ? "k" : "", NR_KEY_MAX, "", 0, 0, 0),
-		-EMSGSIZE);
-	assert_int_equal(nr_map_submit_put(c, "k", 1, "", 0, 3, 0), -EINVAL);
-	assert_int_equal(nr_map_submit_remove(c, "k", NR_KEY_MAX, 0),
-			 -EMSGSIZE);
-	/* long ones, for which chunks and buckets have to be made */
-	for (uint64_t i = 1; i < 2000; i++)
-		assert_int_equal(put_later(c, i, long_value, i * 37 % 4000), 0);
-	assert_true(nr_map_count(other) == 2001);
-	for (uint64_t i = 1; i < 2000; i++)
-		assert_int_equal(nr_map_get(other, &i, 8, NULL, 0),
-				 i * 37 % 4000);
-	/* what is outstanding is done, and its result dropped */
-	assert_int_equal(nr_map_submit_put(c, "last", 4, "x", 1, 0, 0), 0);
-	nr_map_leave(c);
-	assert_int_equal(nr_map_get(other, "last", 4, NULL, 0), 1);
-	assert_true(map_is_equal(map));
-	nr_map_leave(other);
-	assert_int_equal(nr_map_destroy(map), 0);
-}
+/* ---- memory ------------------------------------------------------------- */
 
 /* Where the page of @p is, and its policy; or the kernel does not say. */
 static int is_on(void *p, int want)
@@ -521,7 +439,6 @@ int main(void)
 		cmocka_unit_test(basics),
 		cmocka_unit_test(map_is_a_map),
 		cmocka_unit_test(changes),
-		cmocka_unit_test(asynchronous),
 		cmocka_unit_test(memory_is_local),
 		cmocka_unit_test(counter),
 		cmocka_unit_test(threads_and_replicas),

@@ -139,11 +139,13 @@ static void a_reader_lock(void)
 	assert_int_equal(nr_rwlock_destroy(lock), 0);
 }
 
-/* Operations of one class, of all, and too long for an entry. */
+/* Operations of one class, of all, and too long for an entry: of either. */
 static uint64_t class_of(const void *op, size_t len, struct nr_classes *more)
 {
 	(void)more;
-	return len == 1 ? *(const unsigned char *)op : NR_CLASS_ALL;
+	return len % 2 && *(const unsigned char *)op < 99
+		       ? *(const unsigned char *)op
+		       : NR_CLASS_ALL;
 }
 
 static void several_logs(void)
@@ -152,7 +154,7 @@ static void several_logs(void)
 	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
 	struct nr_attr small = NR_ATTR_INIT;
 	struct nr_cnr_context *c = NULL, *late;
-	static const char op[100];
+	static char op[100];
 	uint64_t n = 0, saw;
 	struct nr_cnr *cnr;
 	int id, ret;
@@ -180,6 +182,12 @@ static void several_logs(void)
 		n += (uint64_t)tried(nr_cnr_update(c, &one, 1, NULL));
 		n += (uint64_t)tried(nr_cnr_update(c, op, 2, NULL));
 		n += (uint64_t)tried(nr_cnr_update(c, op, sizeof(op), NULL));
+		/* Long, and of one class. */
+		if (tried(nr_cnr_submit(c, op, 99, NULL, 7))) {
+			assert_int_equal(nr_cnr_wait(c, NULL, 1, 1), 1);
+			n++;
+		}
+		assert_int_equal(nr_cnr_poll(c, NULL, 1), -ENOENT);
 		if (tried(nr_cnr_read(c, op, 2, &saw)))
 			assert_true(saw == n);
 	}

@@ -158,6 +158,10 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_CNR_FULL_BEHIND, "several logs: full, and not there",
 	  "who waits for room does not come to where the others wait for him",
 	  "two logs, no room", 0 },
+	{ NR_MUTANT_CNR_OVERTAKE, "several logs: before its older ones",
+	  "an update in several logs is done before what its thread has "
+	  "submitted to them",
+	  "two logs, asynchronous", 0 },
 	{ NR_MUTANT_CNR_PART_GONE, "several logs: gone from one",
 	  "a replica goes from one log after the other: who helps it has one "
 	  "part, and follows an operation into a log that it has left",

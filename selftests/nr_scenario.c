@@ -327,6 +327,7 @@ const struct scenario scenarios[] = {
 	{ "two logs, help beside a combiner", { 0 }, scenario_cnr_help },
 	{ "two logs, two who help", { 0 }, scenario_cnr_help_both },
 	{ "two logs, a replica goes", { 0 }, scenario_cnr_goes },
+	{ "two logs, asynchronous", { 0 }, scenario_cnr_in_order },
 	{ "two logs, no room", { 0 }, scenario_cnr_full },
 	{ "two logs, gone round", { 0 }, scenario_cnr_round },
 	{ NULL, { 0 }, NULL },

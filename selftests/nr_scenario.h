@@ -39,6 +39,7 @@ const char *scenario_cnr_replicas(uint64_t seed);
 const char *scenario_cnr_help(uint64_t seed);
 const char *scenario_cnr_help_both(uint64_t seed);
 const char *scenario_cnr_goes(uint64_t seed);
+const char *scenario_cnr_in_order(uint64_t seed);
 const char *scenario_cnr_full(uint64_t seed);
 const char *scenario_cnr_round(uint64_t seed);
 

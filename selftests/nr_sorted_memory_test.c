@@ -88,6 +88,49 @@ static void a_queue(void)
 	assert_int_equal(nr_queue_destroy(q), 0);
 }
 
+/* Asynchronously: one that was not done says so. */
+static void an_ordered_map_later(void)
+{
+	struct nr_omap_attr attr = NR_OMAP_ATTR_INIT;
+	struct nr_attr small = NR_ATTR_INIT;
+	static const char value[900];
+	struct nr_omap_context *c;
+	struct nr_omap *map;
+	uint64_t n = 0;
+
+	small.topology = "2x1";
+	small.log_size = 4;
+	attr.nr = &small;
+	attr.seed = 5;
+	if (!tried(nr_omap_create(&attr, &map)))
+		return;
+	if (!tried(nr_omap_register(map, NULL, &c))) {
+		assert_int_equal(nr_omap_destroy(map), 0);
+		return;
+	}
+	for (uint64_t i = 0; i < PUTS; i++) {
+		size_t len = 1 + i * 131 % 900;
+		struct nr_done done;
+		int ret;
+
+		do {
+			ret = nr_omap_submit_put(c, &i, 8, value, len, 0, i);
+			if (!ret) {
+				while (!nr_omap_poll(c, &done, 1))
+					;
+				ret = done.ret;
+			}
+		} while (ret == -EAGAIN);
+		n += (uint64_t)tried(ret);
+		assert_int_equal(nr_omap_get(c, &i, 8, NULL, 0),
+				 ret < 0 ? -ENOENT : (int)len);
+	}
+	assert_true(nr_omap_count(c) == n);
+	assert_true(is_sorted_equal(nr_omap_nr(map)));
+	nr_omap_leave(c);
+	assert_int_equal(nr_omap_destroy(map), 0);
+}
+
 static void a_sorted(void)
 {
 	static const char value[500];
@@ -116,6 +159,12 @@ static void ordered_map(void **state)
 	each_allocation_fails(an_ordered_map, 0);
 }
 
+static void ordered_map_later(void **state)
+{
+	(void)state;
+	each_allocation_fails(an_ordered_map_later, 0);
+}
+
 static void queue(void **state)
 {
 	(void)state;
@@ -132,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ordered_map),
+		cmocka_unit_test(ordered_map_later),
 		cmocka_unit_test(queue),
 		cmocka_unit_test(sorted),
 	};

@@ -230,6 +230,7 @@ static void leave(struct nr_cnr_context *c)
 	for (uint32_t i = c->cnr->nlogs; i--;)
 		nr_leave(c->logs[i]);
 	cnr_classes_fini(&c->classes);
+	mem_free(c->order);
 	mem_free(c);
 }
 
@@ -246,6 +247,10 @@ static int join(struct nr_cnr_context *c, struct nr_context_attr *a)
 	}
 	if (err)
 		return err;
+	c->mask = c->logs[0]->mask;
+	c->order = mem_alloc((c->mask + (size_t)1) * sizeof(*c->order));
+	if (!c->order)
+		return -ENOMEM;
 	for (c->replica = cnr->replicas; c->replica->id != a->replica;)
 		c->replica = c->replica->next;
 	return 0;
@@ -265,7 +270,6 @@ NR_PUBLIC int nr_cnr_register(struct nr_cnr *cnr,
 	if (!c)
 		return -ENOMEM;
 	c->cnr = cnr;
-	a.depth = 1; /* nothing is asynchronous */
 	gate_lock(&cnr->admin);
 	err = join(c, &a);
 	if (err)

@@ -95,6 +95,11 @@ struct nr_cnr_context {
 	struct nr_cnr *cnr;
 	struct cnr_replica *replica;
 	struct nr_classes classes; /* of the operation that is being begun */
+	/* Of what has been submitted: a ring of logs. */
+	uint32_t *order;
+	uint32_t mask;
+	uint32_t head; /* next to reap */
+	uint32_t tail; /* next to submit */
 	struct nr_context *logs[];
 };
 

@@ -26,6 +26,9 @@ static int update_several(struct nr_cnr_context *c, struct several *what)
 		return -ENOMEM;
 	if (what->to)
 		memset(what->to, 0, size);
+	/* Those of ours that are older go first, as in one log. */
+	cnr_each_log(i, &c->classes) if (!mutant(CNR_OVERTAKE))
+		context_finish(c->logs[i]);
 	err = cnr_several(c->replica, &c->classes, what);
 	if (!err)
 		stat_add(counted(c)->several, 1);

@@ -58,6 +58,7 @@ enum nr_mutant {
 	NR_MUTANT_CNR_HOLD,	   /* readers wait, holding other logs */
 	NR_MUTANT_CNR_FULL_HELD,   /* waiting for room, having some */
 	NR_MUTANT_CNR_LATE_LINK,   /* a late replica, unseen by a collector */
+	NR_MUTANT_CNR_OVERTAKE,	   /* several logs: before older ones */
 	NR_MUTANT_CNR_PART_GONE,   /* a replica goes from log after log */
 	NR_MUTANT_CNR_LEADER_LATE, /* looked at when it may be gone */
 	NR_MUTANT_CNR_FULL_BEHIND, /* ... while others wait for that log */
