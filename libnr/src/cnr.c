@@ -287,6 +287,9 @@ NR_PUBLIC void nr_cnr_leave(struct nr_cnr_context *c)
 	if (!c)
 		return;
 	cnr = c->cnr;
+	/* What is outstanding, not with all others who come or go waiting. */
+	for (uint32_t i = 0; i < cnr->nlogs; i++)
+		context_finish(c->logs[i]);
 	gate_lock(&cnr->admin);
 	leave(c);
 	gate_unlock(&cnr->admin);

@@ -30,7 +30,11 @@ static int has_room(struct log *log)
 	return load_relaxed(&log->tail) < load_relaxed(&log->head) + log->size;
 }
 
-/* As combiner of that part, for a while. */
+/*
+ * As combiner of that part, for a while. Combiners leave an entry (log_keep()),
+ * so there is room as soon as the head moves; and each time round either it
+ * does, or what keeps it back has been brought forward, or is by its owner.
+ */
 static void wait_for_room(struct cnr_replica *r, const struct spot *in)
 {
 	struct replica *part = r->parts[in->log];
