@@ -8,7 +8,6 @@
  */
 #include "nr_scenario.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "cnr.h"
@@ -48,38 +47,18 @@ static void keep(const struct event *e)
 	run.events[run.n++] = *e;
 }
 
-/* Two at a time, in any logs. */
 static void step_async(struct actor *a, struct nr_cnr_context *c)
 {
-	struct event e[2] = { { .op = { CNR_ADD } }, { .op = { CNR_ADD } } };
-	uint64_t tags[2] = { 9, 9 };
-	unsigned got = 0;
+	struct event e[2] = { { .begin = ++run.now }, { .begin = ++run.now } };
+	struct cnr_test_op op[2];
+	uint64_t result[2];
 
+	cnr_test_pair(c, &a->random, op, result);
 	for (unsigned k = 0; k < 2; k++) {
-		uint64_t random = sched_random(&a->random);
-		struct cnr_test_op op = { .kind = CNR_ADD,
-					  .cell = random % CNR_CELLS,
-					  .value = 1 + (random >> 8) % 1000 };
-
-		e[k].begin = ++run.now;
-		e[k].op[1] = op.cell;
-		e[k].op[2] = op.value;
-		sched_check(nr_cnr_submit(c, &op, sizeof(op), &e[k].result,
-					  k) == 0);
-	}
-	while (got < 2) {
-		int n = sched_random(&a->random) % 2
-				? nr_cnr_poll(c, tags + got, 2 - got)
-				: nr_cnr_wait(c, tags + got, 2 - got, 1);
-
-		sched_check(n >= 0);
-		got += (unsigned)n;
-		if (!n)
-			nr_test_idle();
-	}
-	sched_check(nr_cnr_poll(c, tags, 1) == -ENOENT);
-	for (unsigned k = 0; k < 2; k++) {
-		sched_check(tags[k] == k);
+		e[k].op[0] = CNR_ADD;
+		e[k].op[1] = op[k].cell;
+		e[k].op[2] = op[k].value;
+		e[k].result = result[k];
 		e[k].end = ++run.now;
 		keep(&e[k]);
 	}

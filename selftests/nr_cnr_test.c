@@ -284,19 +284,29 @@ static void *history(void *arg)
 	struct event *e = run.events + number * STEPS;
 
 	pthread_barrier_wait(&run.start);
-	for (int i = 0; i < STEPS; i++, e++) {
-		struct cnr_test_op op;
+	for (int i = 0, n; i < STEPS; i += n, e += n) {
+		struct cnr_test_op op[2];
+		uint64_t result[2], begin = time_ns(), end;
 
-		*e = (struct event){ .begin = time_ns() };
-		cnr_test_step(run.test, c, &random, &op, &e->result);
-		e->end = time_ns();
-		e->op[0] = op.kind;
-		e->op[1] = op.other * CNR_CELLS + op.cell;
-		e->op[2] = op.value;
-		if (op.kind == CNR_ADD)
-			atomic_fetch_add(&run.sum, op.value);
-		if (op.kind == CNR_ADD_ALL)
-			atomic_fetch_add(&run.sum, CNR_CELLS * op.value);
+		n = i + 1 < STEPS && i % 4 == 3 ? 2 : 1;
+		if (n == 2)
+			cnr_test_pair(c, &random, op, result);
+		else
+			cnr_test_step(run.test, c, &random, op, result);
+		end = time_ns();
+		for (int k = 0; k < n; k++) {
+			e[k] = (struct event){ .begin = begin,
+					       .end = end,
+					       .result = result[k] };
+			e[k].op[0] = op[k].kind;
+			e[k].op[1] = op[k].other * CNR_CELLS + op[k].cell;
+			e[k].op[2] = op[k].value;
+			if (op[k].kind == CNR_ADD)
+				atomic_fetch_add(&run.sum, op[k].value);
+			if (op[k].kind == CNR_ADD_ALL)
+				atomic_fetch_add(&run.sum,
+						 CNR_CELLS * op[k].value);
+		}
 	}
 	nr_cnr_leave(c);
 	return NULL;
