@@ -173,18 +173,26 @@ static void go_round(void *replica)
 	const struct cnr_test_op op = { .kind = CNR_ADD, .value = 1 };
 	struct nr_cnr_context *c = join((uint32_t)(uintptr_t)replica);
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 10; i++) {
 		sched_check(nr_cnr_update(c, &op, sizeof(op), NULL) == 0);
 		sum++;
 	}
 	nr_cnr_leave(c);
 }
 
+/* One of these is left behind when it has been written, for as long. */
+static void update_all_often(void *arg)
+{
+	for (int i = 0; i < 4; i++)
+		update_all(arg);
+}
+
 const char *scenario_cnr_round(uint64_t seed)
 {
 	static const struct sched_fiber fibers[] = { { go_round, (void *)1 },
 						     { go_round, (void *)2 },
-						     { update_all, NULL } };
+						     { update_all_often,
+						       NULL } };
 
 	return run_two(seed, fibers, 3);
 }
