@@ -19,7 +19,8 @@ static inline int arenas_equal(const struct arena *a, const struct arena *b)
 		uint64_t used = i + 1 < a->n ? c->units : a->used;
 
 		if (c->units != b->chunks[i].units ||
-		    memcmp(c->at, b->chunks[i].at, used * ARENA_UNIT))
+		    memcmp(arena_chunk(a, i), arena_chunk(b, i),
+			   used * ARENA_UNIT))
 			return 0;
 	}
 	return 1;

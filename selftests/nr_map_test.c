@@ -261,7 +261,7 @@ static void all_is_local(struct nr_map *map)
 			continue;
 		assert_true(is_on(t->buckets, r->node));
 		for (uint32_t i = 0; i < t->arena.n; i++)
-			assert_true(is_on(t->arena.chunks[i].at, r->node));
+			assert_true(is_on(arena_chunk(&t->arena, i), r->node));
 	}
 }
 

@@ -151,28 +151,38 @@ static void put_rest_away(struct arena *a)
 	}
 }
 
-/* @to has a chunk like this one: it is where its chunks are known from now on.
- * Those that there were are known there, too. */
-static void know(struct arena *to, const struct arena_chunk *c, uint32_t n)
+/*
+ * Behind the @units of a chunk at @at there is room to know all: there they are
+ * known from now on, with those @n that already are.
+ */
+static void move_chunks(struct arena *a, void *at, uint64_t units, uint32_t n)
 {
-	struct arena_chunk *chunks = (void *)(c->at + c->units * ARENA_UNIT);
+	struct arena_chunk *chunks = (void *)((char *)at + units * ARENA_UNIT);
 
 	if (n)
-		memcpy(chunks, to->chunks, n * sizeof(*chunks));
-	to->chunks = chunks;
+		memcpy(chunks, a->chunks, n * sizeof(*chunks));
+	a->chunks = chunks;
+}
+
+static void set_chunk(struct arena *a, uint32_t i, void *at, uint64_t units)
+{
+	uintptr_t first =
+		(uintptr_t)(((uint64_t)i << ARENA_UNIT_BITS) * ARENA_UNIT);
+
+	a->chunks[i] = (struct arena_chunk){ (uintptr_t)at - first, units };
 }
 
 void arena_add(struct arena *a, void *chunk, size_t bytes)
 {
 	size_t room = room_bytes(a->n);
-	struct arena_chunk c = { chunk, (bytes - room) / ARENA_UNIT };
+	uint64_t units = (bytes - room) / ARENA_UNIT;
 
 	put_rest_away(a);
 	if (room)
-		know(a, &c, a->n);
-	a->chunks[a->n] = c;
+		move_chunks(a, chunk, units, a->n);
+	set_chunk(a, a->n, chunk, units);
 	a->used = !a->n;
-	a->all += c.units;
+	a->all += units;
 	a->n++;
 }
 
@@ -194,40 +204,46 @@ int arena_more(struct arena *a, size_t bytes)
 
 /* ---- all of it ---------------------------------------------------------- */
 
-static int clone_chunk(const struct arena *from, uint32_t i,
-		       struct arena_chunk *to)
+/* NULL: there is no memory. */
+static void *copy_of(const struct arena *a, uint32_t i)
 {
-	const struct arena_chunk *c = &from->chunks[i];
-	uint64_t used = i + 1 < from->n ? c->units : from->used;
+	uint64_t used = i + 1 < a->n ? a->chunks[i].units : a->used;
+	void *copy = mem_policy_alloc(bytes_of(a, i));
 
-	to->units = c->units;
-	to->at = mem_policy_alloc(bytes_of(from, i));
-	if (to->at)
-		memcpy(to->at, c->at, used * ARENA_UNIT);
-	return to->at ? 0 : -ENOMEM;
+	if (copy)
+		memcpy(copy, arena_chunk(a, i), used * ARENA_UNIT);
+	return copy;
 }
 
 int arena_clone(struct arena *to, const struct arena *from)
 {
 	uint32_t home = room_of(from->n);
 	struct arena a = *from;
-	struct arena_chunk c;
-	int err = 0;
+	void *copy;
 
-	if (from->n && !(err = clone_chunk(from, home, &c))) {
-		/* All zero: what has no memory yet, and what has none at all.
-		 */
-		know(&a, &c, 0);
-		a.chunks[home] = c;
-		for (uint32_t i = 0; !err && i < from->n; i++)
-			if (i != home)
-				err = clone_chunk(from, i, &a.chunks[i]);
-		if (err)
-			arena_fini(&a);
-	}
-	if (!err)
+	if (!from->n) {
 		*to = a;
-	return err;
+		return 0;
+	}
+	copy = copy_of(from, home);
+	if (!copy)
+		return -ENOMEM;
+	/* That is zero: none of them has units. */
+	move_chunks(&a, copy, from->chunks[home].units, 0);
+	set_chunk(&a, home, copy, from->chunks[home].units);
+	for (uint32_t i = 0; copy && i < from->n; i++) {
+		if (i == home)
+			continue;
+		copy = copy_of(from, i);
+		if (copy)
+			set_chunk(&a, i, copy, from->chunks[i].units);
+	}
+	if (!copy) {
+		arena_fini(&a);
+		return -ENOMEM;
+	}
+	*to = a;
+	return 0;
 }
 
 void arena_fini(struct arena *a)
@@ -235,9 +251,9 @@ void arena_fini(struct arena *a)
 	uint32_t home = room_of(a->n);
 
 	for (uint32_t i = 0; i < a->n; i++)
-		if (i != home && a->chunks[i].at)
-			mem_node_free(a->chunks[i].at, bytes_of(a, i));
+		if (i != home && a->chunks[i].units)
+			mem_node_free(arena_chunk(a, i), bytes_of(a, i));
 	if (a->n)
-		mem_node_free(a->chunks[home].at, bytes_of(a, home));
+		mem_node_free(arena_chunk(a, home), bytes_of(a, home));
 	a->n = 0;
 }

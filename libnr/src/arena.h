@@ -35,8 +35,8 @@ typedef uint64_t arena_ref;
 #define ARENA_MAX (UINT64_C(1) << 30) /* bytes of one allocation */
 
 struct arena_chunk {
-	unsigned char *at;
-	uint64_t units; /* for allocations */
+	uintptr_t from; /* where it is, less what its references begin with */
+	uint64_t units; /* for allocations; 0: there is none */
 };
 
 struct arena {
@@ -51,9 +51,15 @@ struct arena {
 
 static inline void *arena_at(const struct arena *a, arena_ref ref)
 {
-	uint64_t unit = ref & ((UINT64_C(1) << ARENA_UNIT_BITS) - 1);
+	/* Modulo 2^64, so the number in the upper bits needs no mask. */
+	return (void *)(a->chunks[ref >> ARENA_UNIT_BITS].from +
+			ref * ARENA_UNIT);
+}
 
-	return a->chunks[ref >> ARENA_UNIT_BITS].at + unit * ARENA_UNIT;
+/* Where chunk @i begins. */
+static inline unsigned char *arena_chunk(const struct arena *a, uint32_t i)
+{
+	return arena_at(a, (uint64_t)i << ARENA_UNIT_BITS);
 }
 
 /* 0: there is no room, and nothing has been done. */
