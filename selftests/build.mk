@@ -85,6 +85,7 @@ nr_queue_test_srcs := $(nr_table_test_srcs)
 nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 	cnr_object sched history)
 nr_cnr_parts_test_srcs := $(nr_cnr_test_srcs)
+nr_cnr_unit_test_srcs := $(nr_cnr_test_srcs)
 nr_async_test_srcs := $(nr_cnr_test_srcs)
 nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)

@@ -16,7 +16,7 @@
  * waits for another part of his replica waits for its arrival or its gate, and
  * who waits for room in a log has entries in none that are not written (he
  * writes empty ones instead, and takes others). Threads that help another
- * replica wait for none of its gates (cnr_help.c).
+ * replica wait for none of the gates that its own threads have (cnr_help.c).
  *
  * Why it is linearizable: an update of one log is done at the moment at which
  * that log's completed tail passes it; one of several when the last of theirs

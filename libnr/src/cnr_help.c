@@ -2,12 +2,12 @@
 /*
  * cnr_help.c - bringing another replica forward, in one of several logs
  *
- * Who helps may hold gates of his own replica. So he waits for no gate of the
- * other one: where it stands at an operation in several logs, he tries to get
- * all their parts. If he fails, then whoever has one of them is on the way to
- * it himself, or will give the gate back. If on the way there a part comes to
- * another such operation, that one is older: then it is the one that he helps
- * with, and what he has done counts for the next one who comes.
+ * Who helps may hold gates of his own replica. So he waits for no gate that a
+ * thread of the other one has: where it stands at an operation in several logs,
+ * he tries to get all their parts. If he fails, then whoever has one of them is
+ * on the way to it himself, or will give the gate back. If on the way there a
+ * part comes to another such operation, that one is older: then it is the one
+ * that he helps with, and what he has done counts for the next one who comes.
  *
  * What one update takes longer for it is bounded, as it is with one log: he
  * applies so many entries, in all logs together, and does one operation that is
@@ -18,8 +18,9 @@
  * - Of two helpers who have come by different logs each has a gate that the
  *   other one wants. One of them is the first to get replica->helping. The
  *   other one gives back what he has; and until then is waited for, as are all
- *   who have tried before they saw that there is somebody: they are helpers,
- *   and wait for no gate themselves.
+ *   who have tried before they saw that there is somebody: the gate says that
+ *   it is a helper's (GATE_HELPED), and he waits for none as long as he has not
+ *   got replica->helping.
  * - A thread of that replica that has a gate is on the way to the operation. If
  *   it has arrived there it waits until that is done, and does not have to be
  *   waited for by who has the leader's gate. If it leads, and waits for a gate

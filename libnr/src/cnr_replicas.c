@@ -217,8 +217,8 @@ NR_PUBLIC int nr_cnr_replica_add(struct nr_cnr *cnr, int place)
  * one's gate, and goes by it into other logs, which have to keep their entries
  * for the other parts meanwhile. So no part may be off its list as long as
  * anybody has the gate of another one. To wait for a gate with others held is
- * safe here: without contexts only helpers come, who wait for none of these
- * gates, but give back those that they have.
+ * safe here: without contexts only helpers come, who wait for no gate that we
+ * have, but give back those that they have.
  */
 static void unlink_parts(struct cnr_replica *r)
 {
