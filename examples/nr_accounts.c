@@ -4,6 +4,7 @@
  * and do not wait for each other; whoever adds up all of them sees none that is
  * half done.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <nr_cnr.h>
 #include <pthread.h>
@@ -11,9 +12,10 @@
 #include <string.h>
 
 #define ACCOUNTS 64
+#define DEPOSIT 500
 
 struct payment { /* an operation; from ACCOUNTS: a look at all of them */
-	uint32_t from, to, amount;
+	uint32_t from, to, amount; /* within one account: into it */
 };
 
 static const struct payment all = { ACCOUNTS, ACCOUNTS, 0 };
@@ -34,7 +36,8 @@ static void pay(void *object, const void *op, size_t len, void *result)
 	int64_t *money = object;
 	const struct payment *p = op;
 
-	money[p->from] -= p->amount;
+	if (p->from != p->to)
+		money[p->from] -= p->amount;
 	money[p->to] += p->amount;
 	if (result && len) /* one of the replicas is asked */
 		*(int64_t *)result = money[p->from];
@@ -62,7 +65,7 @@ static int look(uint32_t replica, const void *object, void *arg)
 	int64_t sum;
 
 	add_up(object, &all, sizeof(all), &sum);
-	*(int *)arg += replica && !sum;
+	*(int *)arg += replica && sum == ACCOUNTS * DEPOSIT;
 	return 0;
 }
 
@@ -74,10 +77,11 @@ static void *work(void *cnr)
 	if (nr_cnr_register(cnr, NULL, &c))
 		return cnr;
 	for (uint32_t i = 0; i < 1000; i++) {
-		struct payment p = { i % ACCOUNTS, i * 7 % ACCOUNTS, i };
+		struct payment p = { i % ACCOUNTS, (i * 7 + 1) % ACCOUNTS, i };
 
 		bad |= nr_cnr_update(c, &p, sizeof(p), &left);
-		bad |= nr_cnr_read(c, &all, sizeof(all), &sum) || sum;
+		bad |= nr_cnr_read(c, &all, sizeof(all), &sum) ||
+		       sum != ACCOUNTS * DEPOSIT;
 	}
 	nr_cnr_sync(c);
 	bad |= !nr_cnr_context_replica(c);
@@ -85,9 +89,34 @@ static void *work(void *cnr)
 	return bad ? cnr : NULL;
 }
 
+/* What is of one log has not to be waited for. 0 or -errno. */
+static int open_accounts(struct nr_cnr *cnr)
+{
+	struct nr_cnr_context *c;
+	int err = nr_cnr_register(cnr, NULL, &c);
+	uint32_t i = 0;
+
+	if (err)
+		return err;
+	while (i < ACCOUNTS && (!err || err == -EAGAIN)) {
+		struct payment p = { i, i, DEPOSIT };
+
+		err = nr_cnr_submit(c, &p, sizeof(p), NULL, i);
+		if (!err)
+			i++;
+		if (err == -EAGAIN) /* too many: until some are done */
+			nr_cnr_wait(c, NULL, 16, 16);
+		else if (!err)
+			nr_cnr_poll(c, NULL, 16);
+	}
+	nr_cnr_leave(c); /* waits for those that are outstanding */
+	return err;
+}
+
 int main(void)
 {
 	struct nr_stats stats = { .size = sizeof(stats) };
+	struct nr_cnr_stats several = { .size = sizeof(several) };
 	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
 	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
 	pthread_t threads[4];
@@ -102,7 +131,7 @@ int main(void)
 	ops.clone = copy;
 	ops.update_class = ops.read_class = accounts_of;
 	attr.logs = 8;
-	if (nr_cnr_create(&ops, &attr, &cnr))
+	if (nr_cnr_create(&ops, &attr, &cnr) || open_accounts(cnr))
 		return 1;
 	for (int i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, work, cnr);
@@ -113,9 +142,11 @@ int main(void)
 	}
 	nr_cnr_inspect(cnr, look, &good);
 	nr_stats(nr_cnr_log(cnr, 0), &stats, NULL, 0);
+	nr_cnr_stats(cnr, &several);
 	printf("%" PRIu32 " logs, %s, every replica adds up: %s\n",
 	       nr_cnr_logs(cnr), any ? "money was lost" : "no money was lost",
 	       (uint64_t)good == stats.replicas ? "yes" : "no");
+	printf("%" PRIu64 " payments were of two logs\n", several.updates);
 	return (late > 0 && nr_cnr_replica_remove(cnr, (uint32_t)late)) ||
 	       nr_cnr_destroy(cnr);
 }

@@ -3,6 +3,7 @@
  * nr_jobs: a priority queue that several threads share: what is urgent is taken
  * first, and anybody can see what is to be done.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <nr_queue.h>
 #include <pthread.h>
@@ -17,6 +18,43 @@ static int print(const void *item, size_t len, uint64_t priority, void *arg)
 	       (int)len, (const char *)item);
 	*(int *)arg = 1;
 	return 0;
+}
+
+/* Of those that are done: put again what there was no room for. 0 or -errno. */
+static int finish(struct nr_queue_context *c, const struct nr_done *done, int n)
+{
+	int err = n < 0 && n != -ENOENT ? n : 0;
+
+	for (int i = 0; i < n; i++) {
+		int ret = done[i].ret;
+
+		if (ret == -EAGAIN)
+			ret = nr_queue_put(c, "routine", 7, done[i].tag);
+		if (ret < 0)
+			err = ret;
+	}
+	return err;
+}
+
+/* Many, without waiting for each. 0 or -errno. */
+static int put_routine(struct nr_queue_context *c, uint64_t n)
+{
+	struct nr_done done[32];
+	uint64_t i = 100;
+	int err = 0, got;
+
+	while (i < 100 + n && !err) {
+		err = nr_queue_submit_put(c, "routine", 7, i, i);
+		if (!err)
+			i++;
+		if (err == -EAGAIN) /* too many: until one is done */
+			err = finish(c, done, nr_queue_wait(c, done, 32, 1));
+		else if (!err)
+			err = finish(c, done, nr_queue_poll(c, done, 32));
+	}
+	while (!err && (got = nr_queue_wait(c, done, 32, 32)) > 0)
+		err = finish(c, done, got);
+	return err;
 }
 
 /* Takes what it can get. Return: how many. */
@@ -54,9 +92,8 @@ int main(void)
 	nr_queue_each(c, print, &comma); /* in the order of taking */
 	nr_queue_peek(c, first, sizeof(first) - 1, NULL);
 	printf("\nfirst: %s\n", first);
-	for (uint64_t i = 0; i < 1000; i++)
-		if (nr_queue_put(c, "routine", 7, 100 + i))
-			break;
+	if (put_routine(c, 1000))
+		return 1;
 	printf("%" PRIu64 " jobs\n", nr_queue_count(c));
 	for (int i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, work, NULL);

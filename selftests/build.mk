@@ -63,15 +63,20 @@ vmx_facts_test_srcs := $(vmx_controls_test_srcs) kmod/vmx/facts.c
 # libnr's: with its insides; or, if they are run by a scheduler of their own, with
 # the library that has points (libnr/src/point.h)
 nr_tests := $(filter nr_%,$(selftests))
-nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_memory_test \
+nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_%memory_test \
 	nr_history_test,$(nr_tests))
 nr_tests_cflags := -Ilibnr/src -Iselftests
 nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load scenario map_scenario \
-	sorted_scenario cnr_scenario cnr_object)
+	sorted_scenario cnr_scenario cnr_part_scenario cnr_object)
 nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
-nr_unit_test_srcs := selftests/testlib.c
+nr_unit_test_srcs := selftests/testlib.c selftests/nr_cells.c
+nr_layout_test_srcs := $(nr_unit_test_srcs)
+nr_replica_test_srcs := $(nr_unit_test_srcs)
+nr_topology_test_srcs := selftests/testlib.c
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
+nr_map_memory_test_srcs := $(nr_memory_test_srcs)
+nr_sorted_memory_test_srcs := $(nr_memory_test_srcs)
 nr_table_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_map_test_srcs := $(nr_table_test_srcs)
 nr_sorted_test_srcs := $(nr_table_test_srcs)
@@ -79,6 +84,9 @@ nr_omap_test_srcs := $(nr_table_test_srcs)
 nr_queue_test_srcs := $(nr_table_test_srcs)
 nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 	cnr_object sched history)
+nr_cnr_parts_test_srcs := $(nr_cnr_test_srcs)
+nr_cnr_unit_test_srcs := $(nr_cnr_test_srcs)
+nr_async_test_srcs := $(nr_cnr_test_srcs)
 nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)
 nr_thread_test_srcs := selftests/testlib.c $(nr_load_srcs)

@@ -87,6 +87,29 @@ expect()
 	check "$1" $?
 }
 
+# short_of_memory NAME: with less and less of it. Either it says that it failed,
+# or prints what is on standard input.
+short_of_memory()
+{
+	cat >"$tmp/want"
+	for kib in 60000 50000 40000 30000 20000 10000 5000; do
+		(ulimit -v $kib && exec timeout -k 5 60 "$bin/$1") \
+			>"$tmp/out" 2>&1
+		case $? in
+		0) cmp -s "$tmp/want" "$tmp/out" ||
+			{
+				not_ok "$1" "wrong with $kib KiB"
+				return
+			} ;;
+		124)
+			not_ok "$1" "timed out with $kib KiB"
+			return
+			;;
+		esac
+	done
+	echo "ok $1, short of memory"
+}
+
 export SKYIPC_DIR="$tmp/run"
 mkdir -m 700 "$SKYIPC_DIR"
 ran='hello_server hello_client'
@@ -175,11 +198,15 @@ expect nr_lock <<-END
 END
 expect nr_accounts <<-END
 	8 logs, no money was lost, every replica adds up: yes
+	4000 payments were of two logs
 END
 expect nr_phonebook <<-END
 	40 entries, sum 60180
 END
 expect nr_visits <<-END
+	99 pages, 40 visits to page 7, several replicas
+END
+short_of_memory nr_visits <<-END
 	99 pages, 40 visits to page 7, several replicas
 END
 expect nr_timeline <<-END

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "nr_cnr_object.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -252,6 +253,36 @@ void cnr_test_step(const struct cnr_test *test, struct nr_cnr_context *c,
 	if (err)
 		sched_fail("operation %u: %s", (unsigned)op->kind,
 			   strerror(-err));
+}
+
+void cnr_test_pair(struct nr_cnr_context *c, uint64_t *random,
+		   struct cnr_test_op op[2], uint64_t result[2])
+{
+	uint64_t tags[2] = { 9, 9 };
+	unsigned got = 0;
+
+	for (unsigned k = 0; k < 2; k++) {
+		uint64_t r = sched_random(random);
+
+		op[k] = (struct cnr_test_op){ .kind = CNR_ADD,
+					      .cell = r % CNR_CELLS,
+					      .value = 1 + (r >> 8) % 1000 };
+		if (nr_cnr_submit(c, &op[k], sizeof(op[k]), &result[k], k))
+			sched_fail("not submitted");
+	}
+	while (got < 2) {
+		int n = sched_random(random) % 2
+				? nr_cnr_poll(c, tags + got, 2 - got)
+				: nr_cnr_wait(c, tags + got, 2 - got, 1);
+
+		if (n < 0)
+			sched_fail("not reaped");
+		got += (unsigned)n;
+		if (!n)
+			nr_test_idle();
+	}
+	if (tags[0] != 0 || tags[1] != 1 || nr_cnr_poll(c, tags, 1) != -ENOENT)
+		sched_fail("reaped in another order");
 }
 
 static struct {

@@ -42,4 +42,8 @@ const char *cnr_test_equal(struct nr_cnr *cnr, uint64_t sum);
 void cnr_test_step(const struct cnr_test *test, struct nr_cnr_context *c,
 		   uint64_t *random, struct cnr_test_op *op, uint64_t *result);
 
+/* Two additions, submitted one after the other and reaped as it comes. */
+void cnr_test_pair(struct nr_cnr_context *c, uint64_t *random,
+		   struct cnr_test_op op[2], uint64_t result[2]);
+
 #endif

@@ -15,7 +15,7 @@ static int object_init(void *object, void *arg)
 	struct load_object *o = object;
 
 	(void)arg;
-	o->heap = nr_test_no_memory() ? NULL : malloc(16);
+	o->heap = nr_test_no_memory(16) ? NULL : malloc(16);
 	return o->heap ? 0 : -ENOMEM;
 }
 

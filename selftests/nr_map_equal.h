@@ -11,14 +11,16 @@
 
 static inline int arenas_equal(const struct arena *a, const struct arena *b)
 {
-	if (a->n != b->n || a->used != b->used ||
-	    memcmp(a->units, b->units, a->n * sizeof(a->units[0])) ||
+	if (a->n != b->n || a->used != b->used || a->all != b->all ||
 	    memcmp(a->free, b->free, sizeof(a->free)))
 		return 0;
 	for (uint32_t i = 0; i < a->n; i++) {
-		uint64_t used = i + 1 < a->n ? a->units[i] : a->used;
+		const struct arena_chunk *c = &a->chunks[i];
+		uint64_t used = i + 1 < a->n ? c->units : a->used;
 
-		if (memcmp(a->chunk[i], b->chunk[i], used * ARENA_UNIT))
+		if (c->units != b->chunks[i].units ||
+		    memcmp(arena_chunk(a, i), arena_chunk(b, i),
+			   used * ARENA_UNIT))
 			return 0;
 	}
 	return 1;

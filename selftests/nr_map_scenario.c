@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "context.h"
 #include "nr_map_equal.h"
 #include "nr_sched.h"
+#include "pooled.h"
 
 #define FIBERS 4
 #define STEPS 5
@@ -154,7 +156,7 @@ static void keep(const struct event *e)
 static void step_async(struct actor *a, struct nr_map_context *c)
 {
 	struct event e[2] = { { .op = { PUT } }, { .op = { PUT } } };
-	struct nr_map_done done[2] = { { .tag = 0 } };
+	struct nr_done done[2] = { { .tag = 0 } };
 	unsigned got = 0;
 	uint64_t v[WORDS];
 
@@ -256,13 +258,10 @@ static void come_and_go(void *arg)
 	}
 }
 
-const char *scenario_map(uint64_t seed)
+static const char *make(uint64_t seed)
 {
 	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
 	struct nr_attr nr = NR_ATTR_INIT;
-	struct sched_fiber fibers[FIBERS];
-	struct actor actors[FIBERS];
-	const char *bad;
 
 	sched_mapped(1);
 	nr.topology = "2x1";
@@ -271,8 +270,26 @@ const char *scenario_map(uint64_t seed)
 	attr.nr = &nr;
 	attr.seed = 1 + seed % 8; /* the same schedule again */
 	memset(&run, 0, sizeof(run));
-	if (nr_map_create(&attr, &run.map))
-		return "not made";
+	return nr_map_create(&attr, &run.map) ? "not made" : NULL;
+}
+
+static const char *end(const char *bad)
+{
+	if (!bad && !map_is_equal(run.map))
+		bad = "replicas differ";
+	if (nr_map_destroy(run.map) && !bad)
+		bad = "contexts are left";
+	return !bad && sched_mapped(0) ? "memory is left" : bad;
+}
+
+const char *scenario_map(uint64_t seed)
+{
+	struct sched_fiber fibers[FIBERS];
+	struct actor actors[FIBERS];
+	const char *bad = make(seed);
+
+	if (bad)
+		return bad;
 	for (unsigned i = 0; i < FIBERS; i++) {
 		actors[i] = (struct actor){ seed * FIBERS + i, i };
 		fibers[i] = (struct sched_fiber){ i ? use : come_and_go,
@@ -281,14 +298,82 @@ const char *scenario_map(uint64_t seed)
 	bad = sched_run(seed, fibers, FIBERS);
 	if (bad)
 		return bad;
-	bad = history_check(&model, run.events, run.n);
-	if (!bad && !map_is_equal(run.map))
-		bad = "replicas differ";
+	bad = end(history_check(&model, run.events, run.n));
 	/* All replicas have done all of it: what they wrote then is here. */
 	for (unsigned i = 0; i < FIBERS; i++)
 		if (!bad && run.made[i][0])
 			bad = "written after it was returned";
-	if (nr_map_destroy(run.map) && !bad)
-		bad = "contexts are left";
-	return !bad && sched_mapped(0) ? "memory is left" : bad;
+	return bad;
+}
+
+/* ---- who polls does not wait -------------------------------------------- */
+
+static int submitted, held, through;
+
+/* All that a poll could want, one or the other; after it has been answered. */
+static void hold(void *pool)
+{
+	struct gate *g = &nr_map_nr(run.map)->replicas->lock.gate;
+
+	while (!submitted)
+		nr_test_idle();
+	gate_lock(g);
+	combine(nr_map_nr(run.map)->replicas, NULL);
+	if (pool) {
+		gate_unlock(g);
+		g = &((struct pooled *)run.map)->gate;
+		gate_lock(g);
+	}
+	held = 1;
+	while (!through)
+		nr_test_idle();
+	gate_unlock(g);
+}
+
+/* There is no room for any of them, for there is no chunk yet. */
+static void poll(void *arg)
+{
+	struct nr_map_context *c = join(1);
+	uint32_t batch = nr_map_nr(run.map)->attr.batch;
+	struct nr_done done[3];
+	int got = 0;
+
+	(void)arg;
+	for (uint64_t i = 0; i < 3; i++)
+		sched_check(nr_map_submit_put(c, &i, 8, &i, 8, 0, i) == 0);
+	submitted = 1;
+	while (!held)
+		nr_test_idle();
+	/* A batch of them, and then perhaps another. */
+	for (int i = 0, n; i < 2; i++, got += n) {
+		n = nr_map_poll(c, done, 3);
+		sched_check(n >= 0 && (i || n == (int)batch));
+		for (int k = 0; k < n; k++)
+			sched_check(done[k].tag == (uint64_t)(got + k) &&
+				    done[k].ret == -EAGAIN);
+	}
+	through = 1;
+	for (; got < 3; got++)
+		sched_check(nr_map_wait(c, done, 1, 1) == 1);
+	/* Now there is nobody in the way. */
+	do {
+		sched_check(nr_map_submit_put(c, "k", 1, "v", 1, 0, 9) == 0);
+		while (nr_map_poll(c, done, 3) == 0)
+			nr_test_idle();
+	} while (done->ret == -EAGAIN);
+	sched_check(done->ret == 0);
+	nr_map_leave(c);
+}
+
+const char *scenario_map_poll(uint64_t seed)
+{
+	const struct sched_fiber fibers[] = { { hold, seed & 2 ? &run : NULL },
+					      { poll, NULL } };
+	const char *bad = make(seed);
+
+	if (bad)
+		return bad;
+	submitted = held = through = 0;
+	bad = sched_run(seed, fibers, 2);
+	return bad ? bad : end(NULL);
 }

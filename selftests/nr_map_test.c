@@ -162,8 +162,18 @@ static int repeat(const void *old, size_t olen, void *value, size_t room,
 	return n * (int)olen;
 }
 
+static int write_nothing(const void *old, size_t olen, void *value, size_t room,
+			 const void *arg, size_t alen)
+{
+	(void)old;
+	(void)olen;
+	assert_true(value && arg && alen);
+	return (int)room;
+}
+
 static void changes(void **state)
 {
+	static const char zero[4000];
 	struct nr_map *map = make(2, 0);
 	struct nr_map_context *a = join(map, 1), *b = join(map, 2);
 	static char v[70000], big[70000];
@@ -201,6 +211,20 @@ static void changes(void **state)
 	n = -ENOENT;
 	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -ENOENT);
 	assert_true(nr_map_count(b) == 0);
+	/* what is left unwritten is the same on all replicas, and nothing */
+	how.fn = write_nothing;
+	for (how.room = 40; how.room < 4000; how.room *= 3) {
+		memset(v, 7, sizeof(v));
+		assert_int_equal(nr_map_modify(a, "k", 1, &how, v, 4000),
+				 how.room);
+		assert_memory_equal(v, zero, how.room);
+		assert_int_equal(nr_map_get(b, "k", 1, v, 4000), how.room);
+		assert_memory_equal(v, zero, how.room);
+		assert_true(map_is_equal(map));
+	}
+	how.fn = repeat;
+	assert_int_equal(nr_map_remove(a, "k", 1), 0);
+	n = -ENOENT;
 	how.room = NR_VALUE_MAX;
 	assert_int_equal(nr_map_modify(a, "k", 1, &how, NULL, 0), -EMSGSIZE);
 	how.room = 1;
@@ -214,82 +238,7 @@ static void changes(void **state)
 	assert_int_equal(nr_map_destroy(map), 0);
 }
 
-/* ---- asynchronous updates ----------------------------------------------- */
-
-/* Submit it, again and again while there was no room. */
-static int put_later(struct nr_map_context *c, uint64_t i, const void *value,
-		     size_t len)
-{
-	struct nr_map_done done;
-
-	do {
-		assert_int_equal(nr_map_submit_put(c, &i, 8, value, len, 0, i),
-				 0);
-		assert_int_equal(nr_map_wait(c, &done, 1, 1), 1);
-		assert_true(done.tag == i);
-	} while (done.ret == -EAGAIN);
-	return done.ret;
-}
-
-static void asynchronous(void **state)
-{
-	struct nr_map *map = make(2, 64);
-	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
-	struct nr_map_context *c, *other = join(map, 2);
-	static char long_value[4000];
-	struct nr_map_done done[200];
-	uint64_t v;
-
-	(void)state;
-	attr.replica = 1;
-	attr.depth = 128;
-	assert_int_equal(nr_map_register(map, &attr, &c), 0);
-	assert_int_equal(nr_map_poll(c, done, 1), -ENOENT);
-	assert_int_equal(nr_map_wait(c, done, 1, 1), -ENOENT);
-	assert_int_equal(put_later(c, 0, "x", 1), 0);
-	/* as many as it has room for, in order, more than are reaped at once */
-	for (uint64_t i = 0; i < 128; i++)
-		assert_int_equal(nr_map_submit_put(c, "k", 1, &i, 8, 0, i + 7),
-				 0);
-	assert_int_equal(nr_map_submit_put(c, "k", 1, "x", 1, 0, 0), -EAGAIN);
-	assert_int_equal(nr_map_submit_remove(c, "k", 1, 0), -EAGAIN);
-	assert_int_equal(nr_map_wait(c, done, 200, 128), 128);
-	for (unsigned i = 0; i < 128; i++) {
-		assert_true(done[i].tag == i + 7);
-		assert_int_equal(done[i].ret, i != 0);
-	}
-	assert_int_equal(nr_map_get(other, "k", 1, &v, 8), 8);
-	assert_true(v == 127);
-	/* a synchronous one comes after them */
-	assert_int_equal(nr_map_submit_remove(c, "k", 1, 1), 0);
-	assert_int_equal(nr_map_submit_remove(c, "k", 1, 2), 0);
-	assert_int_equal(nr_map_submit_put(c, "k", 1, "a", 1, NR_CREATE, 3), 0);
-	assert_int_equal(nr_map_put(c, "k", 1, "b", 1, NR_CREATE), -EEXIST);
-	assert_int_equal(nr_map_poll(c, done, 200), 3);
-	assert_int_equal(done[0].ret, 0);
-	assert_int_equal(done[1].ret, -ENOENT);
-	assert_int_equal(done[2].ret, 0);
-	assert_int_equal(
-		nr_map_submit_put(c, v ? "k" : "", NR_KEY_MAX, "", 0, 0, 0),
-		-EMSGSIZE);
-	assert_int_equal(nr_map_submit_put(c, "k", 1, "", 0, 3, 0), -EINVAL);
-	assert_int_equal(nr_map_submit_remove(c, "k", NR_KEY_MAX, 0),
-			 -EMSGSIZE);
-	/* long ones, for which chunks and buckets have to be made */
-	for (uint64_t i = 1; i < 2000; i++)
-		assert_int_equal(put_later(c, i, long_value, i * 37 % 4000), 0);
-	assert_true(nr_map_count(other) == 2001);
-	for (uint64_t i = 1; i < 2000; i++)
-		assert_int_equal(nr_map_get(other, &i, 8, NULL, 0),
-				 i * 37 % 4000);
-	/* what is outstanding is done, and its result dropped */
-	assert_int_equal(nr_map_submit_put(c, "last", 4, "x", 1, 0, 0), 0);
-	nr_map_leave(c);
-	assert_int_equal(nr_map_get(other, "last", 4, NULL, 0), 1);
-	assert_true(map_is_equal(map));
-	nr_map_leave(other);
-	assert_int_equal(nr_map_destroy(map), 0);
-}
+/* ---- memory ------------------------------------------------------------- */
 
 /* Where the page of @p is, and its policy; or the kernel does not say. */
 static int is_on(void *p, int want)
@@ -312,7 +261,7 @@ static void all_is_local(struct nr_map *map)
 			continue;
 		assert_true(is_on(t->buckets, r->node));
 		for (uint32_t i = 0; i < t->arena.n; i++)
-			assert_true(is_on(t->arena.chunk[i], r->node));
+			assert_true(is_on(arena_chunk(&t->arena, i), r->node));
 	}
 }
 
@@ -490,7 +439,6 @@ int main(void)
 		cmocka_unit_test(basics),
 		cmocka_unit_test(map_is_a_map),
 		cmocka_unit_test(changes),
-		cmocka_unit_test(asynchronous),
 		cmocka_unit_test(memory_is_local),
 		cmocka_unit_test(counter),
 		cmocka_unit_test(threads_and_replicas),

@@ -24,18 +24,22 @@ const struct scenario *scenario_find(const char *name);
 
 /* nr_map_scenario.c */
 const char *scenario_map(uint64_t seed);
+const char *scenario_map_poll(uint64_t seed);
 
 /* nr_sorted_scenario.c */
 const char *scenario_omap(uint64_t seed);
 const char *scenario_queue(uint64_t seed);
 
-/* nr_cnr_scenario.c */
+/* nr_cnr_scenario.c, nr_cnr_part_scenario.c */
 const char *scenario_cnr(uint64_t seed);
 const char *scenario_cnr_three(uint64_t seed);
 const char *scenario_cnr_concurrent(uint64_t seed);
 const char *scenario_cnr_idle(uint64_t seed);
 const char *scenario_cnr_replicas(uint64_t seed);
 const char *scenario_cnr_help(uint64_t seed);
+const char *scenario_cnr_help_both(uint64_t seed);
+const char *scenario_cnr_goes(uint64_t seed);
+const char *scenario_cnr_in_order(uint64_t seed);
 const char *scenario_cnr_full(uint64_t seed);
 const char *scenario_cnr_round(uint64_t seed);
 

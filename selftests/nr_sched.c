@@ -63,7 +63,7 @@ static unsigned one_in; /* random walk: switches; 0: by priority */
 static char failure[512];
 
 enum nr_mutant nr_test_mutant;
-static _Atomic uint64_t allocations, fail_at, fail_from;
+static _Atomic uint64_t allocations, fail_at, fail_from, fail_above;
 static _Atomic int64_t mapped_bytes;
 
 uint64_t sched_random(uint64_t *state)
@@ -262,13 +262,16 @@ void nr_test_wake(_Atomic uint32_t *word)
 			fibers[i].state = FIBER_RUNS;
 }
 
-int nr_test_no_memory(void)
+int nr_test_no_memory(size_t bytes)
 {
 	uint64_t n = atomic_fetch_add(&allocations, 1) + 1;
 
 	uint64_t from = atomic_load(&fail_from);
 
-	return n == atomic_load(&fail_at) || (from && n >= from);
+	uint64_t above = atomic_load(&fail_above);
+
+	return n == atomic_load(&fail_at) || (from && n >= from) ||
+	       (above && bytes > above);
 }
 
 void sched_no_memory(uint64_t n)
@@ -276,12 +279,19 @@ void sched_no_memory(uint64_t n)
 	atomic_store(&allocations, 0);
 	atomic_store(&fail_at, n);
 	atomic_store(&fail_from, 0);
+	atomic_store(&fail_above, 0);
 }
 
 void sched_no_memory_from(uint64_t n)
 {
 	sched_no_memory(0);
 	atomic_store(&fail_from, n);
+}
+
+void sched_no_memory_above(uint64_t bytes)
+{
+	sched_no_memory(0);
+	atomic_store(&fail_above, bytes);
 }
 
 uint64_t sched_allocations(void)

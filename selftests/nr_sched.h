@@ -53,10 +53,11 @@ void sched_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Points that have been passed: a clock. */
 uint64_t sched_now(void);
 
-/* Let the @n-th allocation from now on fail, once, or all from that one on; 0:
- * none. How many there were since. */
+/* Let the @n-th allocation from now on fail, once, or all from that one on, or
+ * all that are longer; 0: none. How many there were since. */
 void sched_no_memory(uint64_t n);
 void sched_no_memory_from(uint64_t n);
+void sched_no_memory_above(uint64_t bytes);
 uint64_t sched_allocations(void);
 
 /* Bytes that the library has mapped and not unmapped, since this was last asked

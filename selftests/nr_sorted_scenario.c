@@ -152,7 +152,7 @@ static void step_map(void *context, uint64_t random, struct event *e)
 
 /* ---- queues ------------------------------------------------------------- */
 
-enum { PUT_IN, TAKE, TAKE_SHORT, PEEK, QUEUE_KINDS };
+enum { PUT_IN = PUT, TAKE, TAKE_SHORT, PEEK, QUEUE_KINDS };
 #define SHORT 64u /* room for some */
 
 struct items {
@@ -236,18 +236,85 @@ static void step_queue(void *context, uint64_t random, struct event *e,
 
 /* ---- both --------------------------------------------------------------- */
 
+static int submit(void *context, const struct event *e, uint64_t tag)
+{
+	unsigned char key = (unsigned char)e->op[1];
+	uint64_t v[WORDS];
+
+	fill(v, e->op[2]);
+	if (run.queue)
+		return nr_queue_submit_put(context, v, length(e->op[2]),
+					   e->op[1], tag);
+	if (e->op[0] == REMOVE)
+		return nr_omap_submit_remove(context, &key, 1, tag);
+	return nr_omap_submit_put(context, &key, 1, v, length(e->op[2]), 0,
+				  tag);
+}
+
+static int reap(void *context, int wait, struct nr_done *done, unsigned n)
+{
+	if (run.queue)
+		return wait ? nr_queue_wait(context, done, n, 1)
+			    : nr_queue_poll(context, done, n);
+	return wait ? nr_omap_wait(context, done, n, 1)
+		    : nr_omap_poll(context, done, n);
+}
+
+static void keep(const struct event *e)
+{
+	sched_check(run.n < EVENTS);
+	run.events[run.n++] = *e;
+}
+
+/* Two at a time; those that had no room have not been. */
+static void step_async(struct actor *a, void *context)
+{
+	struct event e[2] = { { .begin = 0 } };
+	struct nr_done done[2];
+	unsigned got = 0;
+
+	for (unsigned k = 0; k < 2; k++) {
+		uint64_t random = sched_random(&a->random);
+
+		e[k].begin = ++run.now;
+		e[k].op[0] = run.queue || random % 2 ? PUT : REMOVE;
+		e[k].op[1] = (random >> 8) % KEYS;
+		e[k].op[2] = e[k].op[0] == PUT ? ++run.values : 0;
+		sched_check(submit(context, &e[k], k) == 0);
+	}
+	while (got < 2) {
+		int n = reap(context, sched_random(&a->random) % 2, done + got,
+			     2 - got);
+
+		sched_check(n >= 0);
+		got += (unsigned)n;
+		if (!n)
+			nr_test_idle();
+	}
+	for (unsigned k = 0; k < 2; k++) {
+		sched_check(done[k].tag == k);
+		e[k].result = (uint64_t)(int64_t)done[k].ret;
+		e[k].end = ++run.now;
+		if (done[k].ret != -EAGAIN)
+			keep(&e[k]);
+	}
+}
+
 static void step(struct actor *a, void *context)
 {
 	struct event e = { .begin = ++run.now };
 
+	if (sched_random(&a->random) % 5 == 0) {
+		step_async(a, context);
+		return;
+	}
 	if (run.map)
 		step_map(context, sched_random(&a->random), &e);
 	else
 		step_queue(context, sched_random(&a->random), &e,
 			   run.room[a->number]);
 	e.end = ++run.now;
-	sched_check(run.n < EVENTS);
-	run.events[run.n++] = e;
+	keep(&e);
 }
 
 static void *join(uint32_t replica)

@@ -54,6 +54,60 @@ static void arena_blocks(void **state)
 	arena_fini(&a);
 }
 
+/* The least that an allocation of @bytes would do with. */
+static size_t least(const struct arena *a, size_t bytes)
+{
+	size_t size, last = 0;
+
+	for (unsigned tries = 0; (size = arena_wants(a, bytes, tries)); tries++)
+		last = size;
+	return last;
+}
+
+#define CHUNKS 600
+
+/*
+ * Where memory is short there are many chunks, of the least size; when it is
+ * not any more the next one is as long as all of them.
+ */
+static void arena_many_chunks(void **state)
+{
+	static struct arena a, b;
+	static arena_ref ref[CHUNKS];
+	size_t size, all = 0;
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	for (uint32_t i = 0; i < CHUNKS; i++) {
+		/* Half as much each time, so less is soon reached. */
+		assert_true(arena_wants(&a, 40000, 20) == 0);
+		size = least(&a, 40000);
+		assert_true(size && size <= 65536);
+		all += size;
+		arena_add(&a, mem_node_alloc(size, -1, NR_MEMORY_ANY), size);
+		ref[i] = arena_alloc(&a, 40000);
+		assert_true(ref[i] != 0);
+		memset(arena_at(&a, ref[i]), (int)(i & 255), 40000);
+	}
+	assert_int_equal(a.n, CHUNKS);
+	size = arena_wants(&a, 1, 0);
+	assert_true(size > all / 20 * 19 && size <= all);
+	assert_true(arena_wants(&a, 1, 1) > size / 2 - ARENA_UNIT &&
+		    arena_wants(&a, 1, 1) <= size / 2);
+	memset(&b, 0, sizeof(b));
+	assert_int_equal(arena_clone(&b, &a), 0);
+	arena_fini(&a);
+	arena_add(&b, mem_node_alloc(size, -1, NR_MEMORY_ANY), size);
+	assert_true(arena_alloc(&b, size / 2) != 0);
+	for (uint32_t i = 0; i < CHUNKS; i++) {
+		const unsigned char *p = arena_at(&b, ref[i]);
+
+		assert_int_equal(p[0], i & 255);
+		assert_int_equal(p[39999], i & 255);
+	}
+	arena_fini(&b);
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 static void table_is_a_map(void **state)
@@ -124,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arena_blocks),
+		cmocka_unit_test(arena_many_chunks),
 		cmocka_unit_test(table_is_a_map),
 		cmocka_unit_test(table_grows),
 	};

@@ -287,8 +287,13 @@ int nr_submit(struct nr_context *context, const void *op, size_t len,
  * @tags: filled in the order of submission; NULL: not wanted.
  * @n:    room in @tags.
  *
- * Does them itself if nobody has begun to, and the replica's combiner lock is
- * free.
+ * Gives all that have been done, as far as there is room. If none has, does
+ * them itself, as many as a batch has, if the replica's combiner lock is free.
+ *
+ * Waits for no lock, and never sleeps. Who does updates himself, here as
+ * everywhere, waits for readers of his replica to come out; for those who have
+ * taken a place in the log and have yet to write there; and, if the log is
+ * full, until it has room.
  *
  * Return: how many were reaped, 0 if none is done yet; -ENOENT: nothing is
  * outstanding.
@@ -303,6 +308,24 @@ int nr_poll(struct nr_context *context, uint64_t *tags, unsigned n);
  */
 int nr_wait(struct nr_context *context, uint64_t *tags, unsigned n,
 	    unsigned min);
+
+/**
+ * struct nr_done - an update that has been done
+ *
+ * Of those structures that are made with this one, and tell what became of each
+ * update: nr_map_poll().
+ *
+ * @tag: what it was submitted with.
+ * @ret: what the function that waits for it would have returned. Or -EAGAIN:
+ *       not done, there was no room for it. Submit it again: room has been
+ *       made, or somebody else is about to. The library does not do it again,
+ *       for what was submitted after it has been done.
+ */
+struct nr_done {
+	uint64_t tag;
+	int32_t ret;
+	uint32_t reserved;
+};
 
 /* ------------------------------------------------------------- replicas -- */
 

@@ -141,7 +141,7 @@ int nr_cnr_destroy(struct nr_cnr *cnr);
 
 /**
  * nr_cnr_register - take part
- * @attr: as for nr_register(); depth is not used.
+ * @attr: as for nr_register(); depth is that of all logs together.
  * @out:  to be used by one thread at a time, given back with nr_cnr_leave().
  *
  * Return: 0, or what nr_register() says.
@@ -149,7 +149,11 @@ int nr_cnr_destroy(struct nr_cnr *cnr);
 int nr_cnr_register(struct nr_cnr *cnr, const struct nr_context_attr *attr,
 		    struct nr_cnr_context **out);
 
-/** nr_cnr_leave - take part no more; NULL is ignored */
+/**
+ * nr_cnr_leave - take part no more
+ *
+ * Outstanding updates are waited for, their results dropped. NULL is ignored.
+ */
 void nr_cnr_leave(struct nr_cnr_context *context);
 
 /** nr_cnr_context_replica - the number of the replica that a context uses */
@@ -169,6 +173,50 @@ uint32_t nr_cnr_context_replica(const struct nr_cnr_context *context);
  */
 int nr_cnr_update(struct nr_cnr_context *context, const void *op, size_t len,
 		  void *result);
+
+/**
+ * nr_cnr_submit - start an update of one log and go on
+ * @op, @len:     as for nr_cnr_update().
+ * @result, @tag: as for nr_submit().
+ *
+ * Whichever thread of the replica combines next in that log does it; at the
+ * latest this context, when it calls nr_cnr_poll() or nr_cnr_wait(), or updates
+ * something of the same log. Updates of one context that have a log in common
+ * are done in the order in which they were asked for, in whatever way.
+ *
+ * Return: 0; -ENOTSUP: it belongs to several classes, and they have not all the
+ * same log: use nr_cnr_update(); -EAGAIN: as many outstanding as the context
+ * has room for; -ENOMEM and -EMSGSIZE as nr_cnr_update().
+ */
+int nr_cnr_submit(struct nr_cnr_context *context, const void *op, size_t len,
+		  void *result, uint64_t tag);
+
+/**
+ * nr_cnr_poll - reap updates that have been submitted
+ * @tags: filled in the order of submission; NULL: not wanted.
+ * @n:    room in @tags.
+ *
+ * Gives all that have been done, up to the first that has not, as far as there
+ * is room. If there are none, does what is outstanding itself, in each log a
+ * batch, if the combiner lock of that log is free on this replica.
+ *
+ * Waits where nr_poll() does; and, if it does updates and comes to one of
+ * several classes in their log, until that has been done on this replica, as
+ * all do; for that it may sleep.
+ *
+ * Return: how many were reaped, 0 if none is done yet; -ENOENT: nothing is
+ * outstanding.
+ */
+int nr_cnr_poll(struct nr_cnr_context *context, uint64_t *tags, unsigned n);
+
+/**
+ * nr_cnr_wait - nr_cnr_poll(), but wait until at least @min are done
+ *
+ * Return: how many were reaped, fewer than @min only if fewer are outstanding;
+ * -ENOENT: nothing is.
+ */
+int nr_cnr_wait(struct nr_cnr_context *context, uint64_t *tags, unsigned n,
+		unsigned min);
 
 /**
  * nr_cnr_read - look at the structure
@@ -219,11 +267,44 @@ uint32_t nr_cnr_logs(const struct nr_cnr *cnr);
  * nr_cnr_log - one of the logs: for nr_stats() and nr_topology_of()
  *
  * Replicas may not be added, removed or inspected with it, nor contexts
- * registered. What is in several logs counts in each, but as nobody's update.
+ * registered.
+ *
+ * Of its statistics those that tell of entries count what is in several logs in
+ * each of them: log_head, log_ctail, log_tail, lag, applied. Those that tell of
+ * operations count it once, in the first of its logs, that of the lowest
+ * number: updates and reads. So the sum of these over all logs is how often
+ * nr_cnr_update() and nr_cnr_read() have done something. It is in no batch.
  *
  * Return: NULL: there are not so many.
  */
 struct nr *nr_cnr_log(struct nr_cnr *cnr, uint32_t log);
+
+/**
+ * struct nr_cnr_stats - what has gone through several logs at once
+ * @size:    set by the caller to sizeof(struct nr_cnr_stats) before.
+ * @updates: updates of several classes, in more than one log.
+ * @reads:   reads of several classes that updates of others did not let look at
+ *           all of them at one moment, so that they had to go through the logs.
+ * @visits:  replicas that were cloned, or inspected.
+ * @empty:   entries left empty, as there was no room in another log.
+ *
+ * If @updates are a good part of all, one log is cheaper.
+ */
+struct nr_cnr_stats {
+	size_t size;
+	uint64_t updates;
+	uint64_t reads;
+	uint64_t visits;
+	uint64_t empty;
+};
+
+/**
+ * nr_cnr_stats - how much goes through several logs
+ * @stats: filled; set size before.
+ *
+ * Return: 0; -EINVAL: the size is not set.
+ */
+int nr_cnr_stats(const struct nr_cnr *cnr, struct nr_cnr_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -159,36 +159,30 @@ int nr_map_submit_remove(struct nr_map_context *context, const void *key,
 			 size_t klen, uint64_t tag);
 
 /**
- * struct nr_map_done - an update that has been done
- * @tag: what it was submitted with.
- * @ret: what nr_map_put() or nr_map_remove() would have returned. Or -EAGAIN:
- * not done, the map had no room for it, but has now: submit it again. The
- *       library does not, for what was submitted after it has been done.
- */
-struct nr_map_done {
-	uint64_t tag;
-	int32_t ret;
-	uint32_t reserved;
-};
-
-/**
  * nr_map_poll - reap updates that have been submitted, as nr_poll()
  * @done: filled in the order of submission; NULL: not wanted.
  * @n:    room in @done.
  *
+ * Gives all that have been done, as far as there is room. Waits no more than
+ * nr_poll() does: where an update has found no room, more is made here if
+ * nobody else is at it, no replica is coming or going, and the replica's
+ * combiner lock is free. Otherwise that is left to who comes next.
+ *
  * Return: how many were reaped, 0 if none is done yet; -ENOENT: nothing is
  * outstanding.
  */
-int nr_map_poll(struct nr_map_context *context, struct nr_map_done *done,
+int nr_map_poll(struct nr_map_context *context, struct nr_done *done,
 		unsigned n);
 
 /**
  * nr_map_wait - nr_map_poll(), but wait until at least @min are done
  *
+ * What has found no room has some when this returns, or there is no memory.
+ *
  * Return: how many were reaped, fewer than @min only if fewer are outstanding;
  * -ENOENT: nothing is.
  */
-int nr_map_wait(struct nr_map_context *context, struct nr_map_done *done,
+int nr_map_wait(struct nr_map_context *context, struct nr_done *done,
 		unsigned n, unsigned min);
 
 /**

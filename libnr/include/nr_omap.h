@@ -82,6 +82,30 @@ int nr_omap_remove(struct nr_omap_context *context, const void *key,
 		   size_t klen);
 
 /**
+ * nr_omap_submit_put - start to set what a key has, and go on
+ * @key, @klen, @value, @vlen, @flags, @tag: as for nr_map_submit_put().
+ *
+ * Return: as nr_map_submit_put().
+ */
+int nr_omap_submit_put(struct nr_omap_context *context, const void *key,
+		       size_t klen, const void *value, size_t vlen,
+		       unsigned flags, uint64_t tag);
+
+/** nr_omap_submit_remove - ... to forget a key; returns as nr_map_submit_put()
+ */
+int nr_omap_submit_remove(struct nr_omap_context *context, const void *key,
+			  size_t klen, uint64_t tag);
+
+/** nr_omap_poll - reap updates that have been submitted, as nr_map_poll() */
+int nr_omap_poll(struct nr_omap_context *context, struct nr_done *done,
+		 unsigned n);
+
+/** nr_omap_wait - ... and wait until at least @min are done, as nr_map_wait()
+ */
+int nr_omap_wait(struct nr_omap_context *context, struct nr_done *done,
+		 unsigned n, unsigned min);
+
+/**
  * nr_omap_get - what does a key have?
  * @value, @room: as much of it as there is room for is written here.
  *

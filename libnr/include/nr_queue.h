@@ -99,6 +99,35 @@ int nr_queue_put(struct nr_queue_context *context, const void *item, size_t len,
 		 uint64_t priority);
 
 /**
+ * nr_queue_submit_put - start to put an item, and go on
+ * @item, @len, @priority: as for nr_queue_put(); copied.
+ * @tag: the caller's own value, handed back.
+ *
+ * As nr_submit(): done at the latest when this context calls something that
+ * updates, nr_queue_poll() or nr_queue_wait(). Items of one context are put in
+ * the order of their submission; but one that found no room (-EAGAIN in struct
+ * nr_done) has not been, and those after it have.
+ *
+ * Return: 0; -EAGAIN: as many outstanding as the context has room for, reap
+ * some first; -ENOMEM, -EMSGSIZE: not submitted.
+ */
+int nr_queue_submit_put(struct nr_queue_context *context, const void *item,
+			size_t len, uint64_t priority, uint64_t tag);
+
+/**
+ * nr_queue_poll - reap what has been submitted, without waiting for others
+ *
+ * As nr_map_poll(), returns likewise.
+ */
+int nr_queue_poll(struct nr_queue_context *context, struct nr_done *done,
+		  unsigned n);
+
+/** nr_queue_wait - ... and wait until at least @min are done, as nr_map_wait()
+ */
+int nr_queue_wait(struct nr_queue_context *context, struct nr_done *done,
+		  unsigned n, unsigned min);
+
+/**
  * nr_queue_take - take the first item out
  * @item, @room: where it is written. Other threads write there, before this
  *               returns.

@@ -20,11 +20,12 @@
 
 #include "mem.h"
 
-/* The chunk's number in the upper 8 bits, the unit below; 0: none. */
+/* The chunk's number in the upper 28 bits, the unit below; 0: none. */
 typedef uint64_t arena_ref;
 
 #define ARENA_UNIT 16u
-#define ARENA_CHUNKS 255u
+#define ARENA_UNIT_BITS 36u /* a chunk may have a tebibyte */
+#define ARENA_CHUNKS (UINT32_C(1) << (64 - ARENA_UNIT_BITS))
 
 /*
  * One free list for 1 to 8 units, and four for each doubling: an allocation
@@ -33,18 +34,32 @@ typedef uint64_t arena_ref;
 #define ARENA_CLASSES 108u
 #define ARENA_MAX (UINT64_C(1) << 30) /* bytes of one allocation */
 
+struct arena_chunk {
+	uintptr_t from; /* where it is, less what its references begin with */
+	uint64_t units; /* for allocations; 0: there is none */
+};
+
 struct arena {
+	/* Behind the units of one of them: so where there is memory for a
+	 * chunk there is memory to know it. */
+	struct arena_chunk *chunks;
 	uint64_t used; /* units of the last chunk */
+	uint64_t all;  /* units of all chunks */
 	uint32_t n;
-	unsigned char *chunk[ARENA_CHUNKS];
-	uint64_t units[ARENA_CHUNKS];
 	arena_ref free[ARENA_CLASSES];
 };
 
 static inline void *arena_at(const struct arena *a, arena_ref ref)
 {
-	return a->chunk[ref >> 56] +
-	       (ref & ((UINT64_C(1) << 56) - 1)) * ARENA_UNIT;
+	/* Modulo 2^64, so the number in the upper bits needs no mask. */
+	return (void *)(a->chunks[ref >> ARENA_UNIT_BITS].from +
+			ref * ARENA_UNIT);
+}
+
+/* Where chunk @i begins. */
+static inline unsigned char *arena_chunk(const struct arena *a, uint32_t i)
+{
+	return arena_at(a, (uint64_t)i << ARENA_UNIT_BITS);
 }
 
 /* 0: there is no room, and nothing has been done. */
@@ -55,16 +70,18 @@ void arena_free(struct arena *a, arena_ref ref, size_t bytes);
 int arena_same(size_t bytes, size_t other);
 
 /*
- * Bytes of the chunk that an allocation of @bytes wants: the least, or one that
- * makes growing rare. 0: there may be no more chunks.
+ * Bytes of the chunk that an allocation of @bytes wants: as many as there are,
+ * which makes growing rare; after so many @tries, for which there was no
+ * memory, half as many each time, but what the allocation needs. 0: less will
+ * not do.
  */
-size_t arena_wants(const struct arena *a, size_t bytes, int least);
+size_t arena_wants(const struct arena *a, size_t bytes, unsigned tries);
 
 /* It is the arena's now: zeroed, and as long as arena_wants() said. */
 void arena_add(struct arena *a, void *chunk, size_t bytes);
 
-/* Of nobody's but the caller's: the chunk that an allocation of @bytes wants,
- * or if there is no memory, the least. 0 or -ENOMEM. */
+/* Of nobody's but the caller's: a chunk that an allocation of @bytes wants, the
+ * longest that can be had. 0 or -ENOMEM. */
 int arena_more(struct arena *a, size_t bytes);
 
 /* @to is zero; its memory has the thread's policy. 0 or -ENOMEM. */

@@ -136,6 +136,7 @@ static int set_up(struct nr_cnr *cnr, const struct nr_attr *attr)
 	cnr->memory = (enum nr_memory)a.memory;
 	cnr->parts.concurrent = cnr->ops.flags & NR_CNR_CONCURRENT;
 	cnr->parts.help = cnr_help;
+	cnr->parts.may_help = cnr_may_help;
 	err = make_logs(cnr, &a);
 	n = a.replicas ? a.replicas : cnr->parts.topology->n;
 	for (uint32_t i = 0; !err && i < n; i++)
@@ -229,6 +230,7 @@ static void leave(struct nr_cnr_context *c)
 	for (uint32_t i = c->cnr->nlogs; i--;)
 		nr_leave(c->logs[i]);
 	cnr_classes_fini(&c->classes);
+	mem_free(c->order);
 	mem_free(c);
 }
 
@@ -245,6 +247,10 @@ static int join(struct nr_cnr_context *c, struct nr_context_attr *a)
 	}
 	if (err)
 		return err;
+	c->mask = c->logs[0]->mask;
+	c->order = mem_alloc((c->mask + (size_t)1) * sizeof(*c->order));
+	if (!c->order)
+		return -ENOMEM;
 	for (c->replica = cnr->replicas; c->replica->id != a->replica;)
 		c->replica = c->replica->next;
 	return 0;
@@ -264,7 +270,6 @@ NR_PUBLIC int nr_cnr_register(struct nr_cnr *cnr,
 	if (!c)
 		return -ENOMEM;
 	c->cnr = cnr;
-	a.depth = 1; /* nothing is asynchronous */
 	gate_lock(&cnr->admin);
 	err = join(c, &a);
 	if (err)
@@ -282,6 +287,9 @@ NR_PUBLIC void nr_cnr_leave(struct nr_cnr_context *c)
 	if (!c)
 		return;
 	cnr = c->cnr;
+	/* What is outstanding, not with all others who come or go waiting. */
+	for (uint32_t i = 0; i < cnr->nlogs; i++)
+		context_finish(c->logs[i]);
 	gate_lock(&cnr->admin);
 	leave(c);
 	gate_unlock(&cnr->admin);

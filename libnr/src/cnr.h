@@ -16,7 +16,7 @@
  * waits for another part of his replica waits for its arrival or its gate, and
  * who waits for room in a log has entries in none that are not written (he
  * writes empty ones instead, and takes others). Threads that help another
- * replica wait for none of its gates (cnr_help.c).
+ * replica wait for none of the gates that its own threads have (cnr_help.c).
  *
  * Why it is linearizable: an update of one log is done at the moment at which
  * that log's completed tail passes it; one of several when the last of theirs
@@ -40,6 +40,8 @@ struct cnr_replica {
 	int node;
 	size_t object_bytes;
 	size_t bytes;
+	/* Only tried: who helps it with an operation in several logs. */
+	struct gate helping;
 	struct replica *parts[]; /* by log */
 };
 
@@ -51,8 +53,11 @@ struct part {
 	struct {
 		/* Written for what is in several. */
 		apart int taken;	 /* by the leader: it has its gate */
-		struct part *next_taken; /* by a helper */
+		int helped;		 /* by a helper: likewise */
+		struct part *next_taken; /* ... and this one, too */
 		struct gate_waits waits; /* hints */
+		/* Combiners of other parts who wait for its gate */
+		_Atomic uint32_t wanted;
 		/* Index + 1 of the entry at which its combiner waits */
 		_Atomic uint64_t arrived;
 		/* ... of the last one that it led, and that has been done */
@@ -64,7 +69,6 @@ struct nr_classes {
 	uint32_t nlogs;
 	uint32_t n;	/* logs in it */
 	uint64_t *bits; /* NULL: nothing may be added */
-	int used;	/* bits have been cleared */
 };
 
 struct nr_cnr {
@@ -80,6 +84,9 @@ struct nr_cnr {
 	struct {
 		/* Who puts entries into several logs; outside gates of parts */
 		apart struct gate scan;
+		/* How many; by kind. And entries that had to stay empty. */
+		uint64_t put[3];
+		uint64_t empty;
 	};
 	apart struct nr *logs[];
 };
@@ -88,6 +95,11 @@ struct nr_cnr_context {
 	struct nr_cnr *cnr;
 	struct cnr_replica *replica;
 	struct nr_classes classes; /* of the operation that is being begun */
+	/* Of what has been submitted: a ring of logs. */
+	uint32_t *order;
+	uint32_t mask;
+	uint32_t head; /* next to reap */
+	uint32_t tail; /* next to submit */
 	struct nr_context *logs[];
 };
 
@@ -170,11 +182,19 @@ static inline void cnr_set_done(struct cnr_replica *r,
 				 leader->at + 1, RELAXED_LED);
 }
 
+/* Has its combiner come to the entry, and waits there until it is done? */
+static inline int cnr_arrived(const struct part *p, uint64_t at)
+{
+	/* Acquire pairs with follow(): what that part has applied. */
+	return load_acquire(&p->arrived) == at + 1;
+}
+
 /* A part that has been kept where it is, with readers out: past @at, and on. */
 void cnr_let_go(struct replica *r, uint64_t at);
 
 /* struct nr_parts' */
-void cnr_help(struct replica *r, uint64_t upto);
+void cnr_help(struct replica *r, uint64_t upto, uint64_t most);
+int cnr_may_help(struct replica *r);
 
 /* ---- replicas ----------------------------------------------------------- */
 

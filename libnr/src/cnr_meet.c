@@ -38,21 +38,21 @@ void cnr_let_go(struct replica *r, uint64_t at)
 
 /* ---- the leader --------------------------------------------------------- */
 
-static int has_arrived(const struct part *p, uint64_t at)
-{
-	/* Acquire pairs with follow(): what that part has applied. */
-	return load_acquire(&p->arrived) == at + 1;
-}
-
 /*
  * Until this part is at its entry, too: its combiner has come there, or we take
- * his place.
+ * his place. Helpers keep away meanwhile: each could be in our way once more,
+ * if he has not yet seen that it is wanted.
  */
 static void await(struct replica *r, uint64_t at)
 {
 	struct part *p = part_of(r);
-	int taken = gate_or(&r->lock.gate, has_arrived(p, at), &p->waits);
+	int taken = gate_try(&r->lock.gate);
 
+	if (!taken && !cnr_arrived(p, at)) {
+		add_acq_rel(&p->wanted, 1);
+		taken = gate_or(&r->lock.gate, cnr_arrived(p, at), &p->waits);
+		add_acq_rel(&p->wanted, -1u);
+	}
 	if (taken) {
 		replica_apply(r, at);
 		rlock_write_begin(&r->lock);
@@ -87,7 +87,7 @@ static void follow(struct part *p, const struct post *post)
 	struct cnr_replica *r = p->replica;
 	struct replica *part = r->parts[leader->log];
 
-	/* Release pairs with has_arrived(). */
+	/* Release pairs with cnr_arrived(). */
 	store_release_or_relaxed(&p->arrived, post->at + 1, RELAXED_ARRIVED);
 	if (!mutant(CNR_ASLEEP))
 		gate_news(&r->parts[p->log]->lock.gate);

@@ -217,15 +217,22 @@ NR_PUBLIC int nr_cnr_replica_add(struct nr_cnr *cnr, int place)
  * one's gate, and goes by it into other logs, which have to keep their entries
  * for the other parts meanwhile. So no part may be off its list as long as
  * anybody has the gate of another one. To wait for a gate with others held is
- * safe here: without contexts only helpers come, who wait for none of these
- * gates, but give back those that they have.
+ * safe here: without contexts only helpers come, who wait for no gate that we
+ * have, but give back those that they have.
  */
 static void unlink_parts(struct cnr_replica *r)
 {
 	struct nr_cnr *cnr = r->cnr;
 
-	for (uint32_t i = 0; i < cnr->nlogs; i++)
+	for (uint32_t i = 0; i < cnr->nlogs; i++) {
 		gate_lock(&r->parts[i]->lock.gate);
+		if (!mutant(CNR_PART_GONE))
+			continue;
+		replicas_unlink(cnr->logs[i], r->parts[i]);
+		gate_unlock(&r->parts[i]->lock.gate);
+	}
+	if (mutant(CNR_PART_GONE))
+		return;
 	for (uint32_t i = 0; i < cnr->nlogs; i++)
 		replicas_unlink(cnr->logs[i], r->parts[i]);
 	for (uint32_t i = 0; i < cnr->nlogs; i++)

@@ -26,11 +26,15 @@ static struct log *log_in(struct cnr_replica *r, const struct spot *in)
 
 static int has_room(struct log *log)
 {
-	/* Relaxed: whether it really has is for log_take() to say. */
+	/* Relaxed: whether it really has is for log_take_kept() to say. */
 	return load_relaxed(&log->tail) < load_relaxed(&log->head) + log->size;
 }
 
-/* As combiner of that part, for a while. */
+/*
+ * As combiner of that part, for a while. Combiners leave an entry (log_keep()),
+ * so there is room as soon as the head moves; and each time round either it
+ * does, or what keeps it back has been brought forward, or is by its owner.
+ */
 static void wait_for_room(struct cnr_replica *r, const struct spot *in)
 {
 	struct replica *part = r->parts[in->log];
@@ -55,11 +59,12 @@ static int take(struct cnr_replica *r, struct several *s)
 	for (k = 0; k < s->n; k++) {
 		if (mutant(CNR_FULL_HELD))
 			wait_for_room(r, &s->in[k]);
-		if (!log_take(log_in(r, &s->in[k]), 1, &s->in[k].at))
+		if (!log_take_kept(log_in(r, &s->in[k]), &s->in[k].at))
 			break;
 	}
 	if (k == s->n)
 		return 1;
+	stat_add(r->cnr->empty, k);
 	while (k--)
 		write_empty(log_in(r, &s->in[k]), s->in[k].at);
 	return 0;
@@ -74,10 +79,16 @@ static struct spot put(struct cnr_replica *r, struct several *s,
 {
 	struct spot leader;
 
+	for (uint32_t k = 0; k < s->n; k++)
+		log_keep(log_in(r, &s->in[k]), 1);
+	/* Room that is kept can only be lost to those who had not yet seen
+	 * that, each once: so this ends. */
 	do {
 		for (uint32_t k = 0; k < s->n && !mutant(CNR_FULL_HELD); k++)
 			wait_for_room(r, &s->in[k]);
 	} while (!take(r, s));
+	for (uint32_t k = 0; k < s->n; k++)
+		log_keep(log_in(r, &s->in[k]), 0);
 	/* The leader last: it is done when that one is there. */
 	for (uint32_t k = s->n; --k;) {
 		*posts[k] = (struct post){ s->in[0], s->in[k].at };
@@ -134,6 +145,7 @@ int cnr_several(struct cnr_replica *r, const struct nr_classes *set,
 	if (!mutant(CNR_UNORDERED))
 		gate_lock(&cnr->scan);
 	leader = put(r, s, posts);
+	stat_add(cnr->put[what->kind], 1);
 	if (!mutant(CNR_UNORDERED))
 		gate_unlock(&cnr->scan);
 	part = r->parts[leader.log];

@@ -4,6 +4,12 @@
 
 #include "cnr.h"
 
+/* What is in several logs is counted in the first one of them. */
+static struct nr_context *counted(const struct nr_cnr_context *c)
+{
+	return c->logs[cnr_classes_next(&c->classes, 0)];
+}
+
 /*
  * Who does it writes the result where @what says, which may be any thread: it
  * is promised room that is aligned to 8 and zero.
@@ -20,7 +26,12 @@ static int update_several(struct nr_cnr_context *c, struct several *what)
 		return -ENOMEM;
 	if (what->to)
 		memset(what->to, 0, size);
+	/* Those of ours that are older go first, as in one log. */
+	cnr_each_log(i, &c->classes) if (!mutant(CNR_OVERTAKE))
+		context_finish(c->logs[i]);
 	err = cnr_several(c->replica, &c->classes, what);
+	if (!err)
+		stat_add(counted(c)->several, 1);
 	if (moved) {
 		if (!err)
 			memcpy(result, what->to, size);
@@ -152,14 +163,15 @@ static int read_several(struct nr_cnr_context *c, const void *op, size_t len,
 				.len = len,
 				.to = result };
 
-	for (int i = 0; i < TRIES; i++)
-		if (try_to_read(c, op, len, result)) {
-			uint32_t first = cnr_classes_next(&c->classes, 0);
+	int err = 0, i = 0;
 
-			stat_add(c->logs[first]->reader.reads, 1);
-			return 0;
-		}
-	return cnr_several(c->replica, &c->classes, &what);
+	while (i < TRIES && !try_to_read(c, op, len, result))
+		i++;
+	if (i == TRIES)
+		err = cnr_several(c->replica, &c->classes, &what);
+	if (!err)
+		stat_add(counted(c)->reader.reads, 1);
+	return err;
 }
 
 NR_PUBLIC int nr_cnr_read(struct nr_cnr_context *c, const void *op, size_t len,

@@ -44,9 +44,13 @@ static struct replica *collect(struct nr *nr, struct replica *me)
 		log_collected(&nr->log, head);
 		return NULL; /* there is room */
 	}
-	if (slowest == me || mutant(NO_HELP) || !gate_try(&slowest->lock.gate))
+	if (slowest == me || mutant(NO_HELP))
 		return NULL;
-	return slowest;
+	if (nr->parts && !nr->parts->may_help(slowest))
+		return NULL;
+	return gate_try_as(&slowest->lock.gate, GATE_HELD | GATE_HELPED)
+		       ? slowest
+		       : NULL;
 }
 
 static void help(struct replica *r, const struct replica *me)
@@ -55,11 +59,12 @@ static void help(struct replica *r, const struct replica *me)
 	/* What the user's functions allocate is to lie on that node. */
 	int node = r->node == me->node ? -1 : r->node;
 	struct mem_policy policy;
-	uint64_t upto = min_u64(log_done(r->log), from + help_max(r->nr));
+	uint64_t most = help_max(r->nr);
+	uint64_t upto = min_u64(log_done(r->log), from + most);
 
 	mem_policy_set(&policy, node, r->nr->attr.memory);
 	if (r->nr->parts)
-		r->nr->parts->help(r, upto);
+		r->nr->parts->help(r, upto, most);
 	else
 		replica_apply(r, upto);
 	mem_policy_restore(&policy);

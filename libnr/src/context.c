@@ -145,6 +145,7 @@ static void del_context(struct replica *r, struct nr_context *c)
 			break;
 		}
 	/* The counters that the thread has kept. */
+	stat_add(r->stats.updates, c->several);
 	stat_add(r->stats.reads, c->reader.reads);
 	stat_add(r->stats.yields, c->reader.waits.yields);
 	stat_add(r->stats.parks, c->reader.waits.parks);

@@ -46,6 +46,7 @@ struct nr_context {
 	uint32_t head; /* next to reap */
 	uint32_t tail; /* next to submit */
 	size_t bytes;
+	uint64_t several;     /* updates in several logs: cnr_use.c */
 	struct reader reader; /* on a line of its own */
 	struct {
 		/* The combiner's: next to collect. */
@@ -85,6 +86,16 @@ int context_submit(struct nr_context *c, const void *op, uint32_t len,
 
 /* Do as nr_poll() does, without combining. */
 unsigned context_reap(struct nr_context *c, uint64_t *tags, unsigned n);
+
+/* Has all been done that it has submitted? */
+static inline int context_is_done(const struct nr_context *c)
+{
+	return likely(c->head == c->tail) ||
+	       slot_done(context_slot(c, c->tail - 1));
+}
+
+/* Wait until it has, or do it. */
+void context_finish(struct nr_context *c);
 
 /* Bring its replica to index @done of the log, which has been done. */
 void context_catch_up(struct nr_context *c, uint64_t done);

@@ -28,27 +28,35 @@
 
 #define GATE_HELD 1u
 #define GATE_PARKED 2u /* only with GATE_HELD */
+#define GATE_HELPED 4u /* likewise: by who waits for no other gate */
+#define GATE_STATE 7u
 /* Counted by the owner: each time that sleepers have to look again. */
-#define GATE_NEWS 4u
+#define GATE_NEWS 8u
 
 struct gate {
 	_Atomic uint32_t word;
 };
 
-static inline int gate_try(struct gate *g)
+/* @how: GATE_HELD, and perhaps GATE_HELPED. */
+static inline int gate_try_as(struct gate *g, uint32_t how)
 {
 	/* A load before, so that those who wait do not take the line away. */
 	uint32_t v = load_relaxed(&g->word);
 
 	/* Acquire pairs with the exchange in gate_unlock(). */
-	return !(v & GATE_HELD) && cas_acquire(&g->word, &v, v | GATE_HELD);
+	return !(v & GATE_HELD) && cas_acquire(&g->word, &v, v | how);
+}
+
+static inline int gate_try(struct gate *g)
+{
+	return gate_try_as(g, GATE_HELD);
 }
 
 static inline void gate_unlock(struct gate *g)
 {
 	/* Others can only set GATE_PARKED, which is asked for below. */
 	uint32_t was = load_relaxed(&g->word);
-	uint32_t free = (was | GATE_HELD | GATE_PARKED) + 1;
+	uint32_t free = (was | GATE_STATE) + 1;
 
 	if (mutant(WORD_AGAIN))
 		free = 0;

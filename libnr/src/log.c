@@ -12,6 +12,7 @@ int log_init(struct log *log, uint64_t size, size_t op_size)
 	if (size > SIZE_MAX / 2 / entry)
 		return -ENOMEM;
 	log->size = size;
+	store_relaxed(&log->room, size);
 	log->entry_size = entry;
 	log->op_size = entry - LOG_ENTRY_HEAD;
 	log->bytes = (size_t)size * entry;

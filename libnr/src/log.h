@@ -49,6 +49,8 @@ struct log {
 	size_t bytes;
 	struct {
 		apart _Atomic uint64_t head;
+		/* Of combiners: the size, or less, see log_keep(). */
+		_Atomic uint64_t room;
 	};
 	struct {
 		apart _Atomic uint64_t tail;
@@ -95,21 +97,20 @@ static inline const void *log_op(const struct log *log,
 	return copy;
 }
 
-/*
- * Take room for @n entries. 1: they are ours, from *@first on; 0: there is no
- * room before the head moves.
- */
-static inline int log_take(struct log *log, uint64_t n, uint64_t *first)
+static inline int log_take_of(struct log *log, uint64_t n, uint64_t *first,
+			      int kept)
 {
 	/* Relaxed: entries are seen by being alive, not by the tail. */
 	uint64_t tail = load_relaxed(&log->tail);
 
 	for (;;) {
+		/* Relaxed: it is for who comes next, not for us. */
+		uint64_t room = kept ? log->size : load_relaxed(&log->room);
 		/* Acquire pairs with log_collected(): all replicas have read
 		 * what we are about to overwrite. */
 		uint64_t head = load_acquire(&log->head);
 
-		if (tail + n > head + log->size)
+		if (tail + n > head + room)
 			return 0;
 		if (mutant(SPACE_RELOAD))
 			tail = load_relaxed(&log->tail);
@@ -120,6 +121,32 @@ static inline int log_take(struct log *log, uint64_t n, uint64_t *first)
 			return 1;
 		}
 	}
+}
+
+/*
+ * Take room for @n entries. 1: they are ours, from *@first on; 0: there is no
+ * room before the head moves.
+ */
+static inline int log_take(struct log *log, uint64_t n, uint64_t *first)
+{
+	return log_take_of(log, n, first, 0);
+}
+
+/*
+ * Somebody needs an entry in several logs at once: in each, one is kept for
+ * him, so that he has not to wait for ever while others take what room there
+ * is. They need more than one to be in his way, and a combiner that has seen
+ * the room before can take it only once. One thread at a time keeps.
+ */
+static inline void log_keep(struct log *log, int keep)
+{
+	store_relaxed(&log->room, log->size - !!keep);
+}
+
+/* ... and takes it, as log_take() does. */
+static inline int log_take_kept(struct log *log, uint64_t *at)
+{
+	return log_take_of(log, 1, at, 1);
 }
 
 /* The copy of a long operation that entry @e had the last time. */

@@ -46,7 +46,18 @@ static uint32_t map_wants(const void *object, const struct pooled_op *op,
 	return op->kind == MAP_MODIFY || !ret ? table_wants_now(object) : 0;
 }
 
-static void map_buckets(void *object, void *memory, uint64_t bits)
+/* More buckets: how many bits of the hash. */
+static uint64_t map_extra(const void *object)
+{
+	return table_wants(object);
+}
+
+static size_t map_extra_bytes(uint64_t bits)
+{
+	return table_bytes((uint32_t)bits);
+}
+
+static void map_add_extra(void *object, void *memory, uint64_t bits)
 {
 	table_add(object, memory, (uint32_t)bits);
 }
@@ -55,7 +66,9 @@ static const struct pooled_type map_type = {
 	.arena = offsetof(struct table, arena),
 	.update = map_own,
 	.wants = map_wants,
-	.extra = map_buckets,
+	.extra = map_extra,
+	.extra_bytes = map_extra_bytes,
+	.add_extra = map_add_extra,
 };
 
 static void map_update(void *object, const void *op, size_t len, void *result)
@@ -74,25 +87,6 @@ static const struct nr_ops map_ops = {
 	.read = pooled_read,
 	.clone = map_clone,
 };
-
-/* ---- more buckets ------------------------------------------------------- */
-
-static void ask_buckets(const void *object, struct pooled_query *q)
-{
-	q->ret = table_wants(object);
-}
-
-static size_t bytes_of(uint64_t bits)
-{
-	return table_bytes((uint32_t)bits);
-}
-
-void map_grow_buckets(struct nr_map_context *c)
-{
-	struct pooled_query q = { ask_buckets, 0 };
-
-	pooled_extra(&c->base, &q, bytes_of);
-}
 
 /* ---- the map ------------------------------------------------------------ */
 
@@ -140,10 +134,7 @@ NR_PUBLIC int nr_map_register(struct nr_map *map,
 
 NR_PUBLIC void nr_map_leave(struct nr_map_context *c)
 {
-	struct map_ticket *tickets = c ? c->tickets : NULL;
-
 	pooled_leave((struct pooled_context *)c);
-	mem_free(tickets);
 }
 
 NR_PUBLIC int nr_map_replica_add(struct nr_map *map, int place)

@@ -95,7 +95,6 @@ NR_PUBLIC int nr_map_modify(struct nr_map_context *c, const void *key,
 	size_t head = offsetof(struct modify, arg);
 	_Alignas(8) unsigned char small[POOLED_SMALL];
 	struct pooled_op op = { .kind = MAP_MODIFY };
-	_Alignas(8) struct pooled_result r;
 	struct modify *m = (void *)small;
 	size_t bytes;
 	int ret;
@@ -118,9 +117,7 @@ NR_PUBLIC int nr_map_modify(struct nr_map_context *c, const void *key,
 	op.klen = (head + change->alen) & (NR_KEY_MAX - 1);
 	op.vlen = (uint32_t)klen;
 	bytes = table_record(klen, change->room);
-	ret = pooled_do(&c->base, &op, m, key, bytes, &r);
-	if (ret >= 0 && r.wants)
-		map_grow_buckets(c);
+	ret = pooled_do(&c->base, &op, m, key, bytes);
 	if ((void *)m != small)
 		mem_free(m);
 	return ret;

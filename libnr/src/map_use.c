@@ -5,8 +5,9 @@
 #include "hash.h"
 #include "map.h"
 
-int map_put_op(const struct nr_map_context *c, struct pooled_op *op,
-	       const void *key, size_t klen, size_t vlen, unsigned flags)
+/* Begin an operation: 0, -EMSGSIZE, -EINVAL. */
+static int put_op(const struct nr_map_context *c, struct pooled_op *op,
+		  const void *key, size_t klen, size_t vlen, unsigned flags)
 {
 	if (klen >= NR_KEY_MAX || vlen >= NR_VALUE_MAX)
 		return -EMSGSIZE;
@@ -22,10 +23,10 @@ int map_put_op(const struct nr_map_context *c, struct pooled_op *op,
 	return 0;
 }
 
-int map_remove_op(const struct nr_map_context *c, struct pooled_op *op,
-		  const void *key, size_t klen)
+static int remove_op(const struct nr_map_context *c, struct pooled_op *op,
+		     const void *key, size_t klen)
 {
-	int err = map_put_op(c, op, key, klen, 0, 0);
+	int err = put_op(c, op, key, klen, 0, 0);
 
 	op->kind = MAP_REMOVE;
 	return err;
@@ -34,27 +35,56 @@ int map_remove_op(const struct nr_map_context *c, struct pooled_op *op,
 NR_PUBLIC int nr_map_put(struct nr_map_context *c, const void *key, size_t klen,
 			 const void *value, size_t vlen, unsigned flags)
 {
-	_Alignas(8) struct pooled_result r;
 	struct pooled_op op;
-	int ret = map_put_op(c, &op, key, klen, vlen, flags);
+	int err = put_op(c, &op, key, klen, vlen, flags);
 
-	if (ret)
-		return ret;
-	ret = pooled_do(&c->base, &op, key, value, table_record(klen, vlen),
-			&r);
-	if (!ret && r.wants)
-		map_grow_buckets(c);
-	return ret;
+	return err ? err
+		   : pooled_do(&c->base, &op, key, value,
+			       table_record(klen, vlen));
 }
 
 NR_PUBLIC int nr_map_remove(struct nr_map_context *c, const void *key,
 			    size_t klen)
 {
-	_Alignas(8) struct pooled_result r;
 	struct pooled_op op;
-	int err = map_remove_op(c, &op, key, klen);
+	int err = remove_op(c, &op, key, klen);
 
-	return err ? err : pooled_do(&c->base, &op, key, NULL, 0, &r);
+	return err ? err : pooled_do(&c->base, &op, key, NULL, 0);
+}
+
+/* ---- asynchronously ----------------------------------------------------- */
+
+NR_PUBLIC int nr_map_submit_put(struct nr_map_context *c, const void *key,
+				size_t klen, const void *value, size_t vlen,
+				unsigned flags, uint64_t tag)
+{
+	struct pooled_op op;
+	int err = put_op(c, &op, key, klen, vlen, flags);
+
+	return err ? err
+		   : pooled_submit(&c->base, &op, key, value,
+				   table_record(klen, vlen), tag);
+}
+
+NR_PUBLIC int nr_map_submit_remove(struct nr_map_context *c, const void *key,
+				   size_t klen, uint64_t tag)
+{
+	struct pooled_op op;
+	int err = remove_op(c, &op, key, klen);
+
+	return err ? err : pooled_submit(&c->base, &op, key, NULL, 0, tag);
+}
+
+NR_PUBLIC int nr_map_poll(struct nr_map_context *c, struct nr_done *done,
+			  unsigned n)
+{
+	return pooled_poll(&c->base, done, n);
+}
+
+NR_PUBLIC int nr_map_wait(struct nr_map_context *c, struct nr_done *done,
+			  unsigned n, unsigned min)
+{
+	return pooled_wait(&c->base, done, n, min);
 }
 
 /* ---- reads -------------------------------------------------------------- */

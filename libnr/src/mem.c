@@ -24,12 +24,12 @@
 
 void *mem_alloc(size_t size)
 {
-	return no_memory() ? NULL : calloc(1, size);
+	return no_memory(size) ? NULL : calloc(1, size);
 }
 
 void *mem_realloc(void *p, size_t size)
 {
-	return no_memory() ? NULL : realloc(p, size);
+	return no_memory(size) ? NULL : realloc(p, size);
 }
 
 void mem_free(void *p)
@@ -42,7 +42,7 @@ static void *pages(size_t size)
 {
 	void *p;
 
-	if (no_memory())
+	if (no_memory(size))
 		return NULL;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -186,17 +186,51 @@ NR_PUBLIC struct nr *nr_queue_nr(struct nr_queue *queue)
 
 /* ---- updates ------------------------------------------------------------ */
 
+/* Begin an operation: 0, -EMSGSIZE. */
+static int put_op(struct pooled_op *op, size_t len, uint64_t priority)
+{
+	if (len >= NR_ITEM_MAX)
+		return -EMSGSIZE;
+	*op = (struct pooled_op){
+		.kind = QUEUE_PUT,
+		.word = priority,
+		.vlen = (uint32_t)len,
+	};
+	return 0;
+}
+
 NR_PUBLIC int nr_queue_put(struct nr_queue_context *c, const void *item,
 			   size_t len, uint64_t priority)
 {
-	struct pooled_op op = { .kind = QUEUE_PUT, .word = priority };
-	_Alignas(8) struct pooled_result r;
+	struct pooled_op op;
+	int err = put_op(&op, len, priority);
 
-	if (len >= NR_ITEM_MAX)
-		return -EMSGSIZE;
-	op.vlen = (uint32_t)len;
-	return pooled_do(&c->base, &op, NULL, item,
-			 sorted_node_max(QUEUE_KEY_MAX, len), &r);
+	return err ? err
+		   : pooled_do(&c->base, &op, NULL, item,
+			       sorted_node_max(QUEUE_KEY_MAX, len));
+}
+
+NR_PUBLIC int nr_queue_submit_put(struct nr_queue_context *c, const void *item,
+				  size_t len, uint64_t priority, uint64_t tag)
+{
+	struct pooled_op op;
+	int err = put_op(&op, len, priority);
+
+	return err ? err
+		   : pooled_submit(&c->base, &op, NULL, item,
+				   sorted_node_max(QUEUE_KEY_MAX, len), tag);
+}
+
+NR_PUBLIC int nr_queue_poll(struct nr_queue_context *c, struct nr_done *done,
+			    unsigned n)
+{
+	return pooled_poll(&c->base, done, n);
+}
+
+NR_PUBLIC int nr_queue_wait(struct nr_queue_context *c, struct nr_done *done,
+			    unsigned n, unsigned min)
+{
+	return pooled_wait(&c->base, done, n, min);
 }
 
 NR_PUBLIC int nr_queue_take(struct nr_queue_context *c, void *item, size_t room,
@@ -204,10 +238,9 @@ NR_PUBLIC int nr_queue_take(struct nr_queue_context *c, void *item, size_t room,
 {
 	struct pooled_op op = { .kind = QUEUE_TAKE };
 	struct room to = { item, room, priority };
-	_Alignas(8) struct pooled_result r;
 
 	op.klen = sizeof(to);
-	return pooled_do(&c->base, &op, &to, NULL, 0, &r);
+	return pooled_do(&c->base, &op, &to, NULL, 0);
 }
 
 /* ---- reads -------------------------------------------------------------- */

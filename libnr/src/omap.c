@@ -140,34 +140,83 @@ NR_PUBLIC struct nr *nr_omap_nr(struct nr_omap *map)
 
 /* ---- updates ------------------------------------------------------------ */
 
-NR_PUBLIC int nr_omap_put(struct nr_omap_context *c, const void *key,
-			  size_t klen, const void *value, size_t vlen,
-			  unsigned flags)
+/* Begin an operation: 0, -EMSGSIZE, -EINVAL. */
+static int put_op(struct pooled_op *op, size_t klen, size_t vlen,
+		  unsigned flags)
 {
-	struct pooled_op op = { .kind = OMAP_PUT };
-	_Alignas(8) struct pooled_result r;
-
 	if (klen >= NR_KEY_MAX || vlen >= NR_VALUE_MAX)
 		return -EMSGSIZE;
 	if (flags > NR_REPLACE)
 		return -EINVAL;
-	op.flags = flags & 15;
-	op.klen = klen & (NR_KEY_MAX - 1);
-	op.vlen = (uint32_t)vlen;
-	return pooled_do(&c->base, &op, key, value, sorted_node_max(klen, vlen),
-			 &r);
+	*op = (struct pooled_op){
+		.kind = OMAP_PUT,
+		.flags = flags & 15,
+		.klen = klen & (NR_KEY_MAX - 1),
+		.vlen = (uint32_t)vlen,
+	};
+	return 0;
+}
+
+static int remove_op(struct pooled_op *op, size_t klen)
+{
+	int err = put_op(op, klen, 0, 0);
+
+	op->kind = OMAP_REMOVE;
+	return err;
+}
+
+NR_PUBLIC int nr_omap_put(struct nr_omap_context *c, const void *key,
+			  size_t klen, const void *value, size_t vlen,
+			  unsigned flags)
+{
+	struct pooled_op op;
+	int err = put_op(&op, klen, vlen, flags);
+
+	return err ? err
+		   : pooled_do(&c->base, &op, key, value,
+			       sorted_node_max(klen, vlen));
 }
 
 NR_PUBLIC int nr_omap_remove(struct nr_omap_context *c, const void *key,
 			     size_t klen)
 {
-	struct pooled_op op = { .kind = OMAP_REMOVE };
-	_Alignas(8) struct pooled_result r;
+	struct pooled_op op;
+	int err = remove_op(&op, klen);
 
-	if (klen >= NR_KEY_MAX)
-		return -EMSGSIZE;
-	op.klen = klen & (NR_KEY_MAX - 1);
-	return pooled_do(&c->base, &op, key, NULL, 0, &r);
+	return err ? err : pooled_do(&c->base, &op, key, NULL, 0);
+}
+
+NR_PUBLIC int nr_omap_submit_put(struct nr_omap_context *c, const void *key,
+				 size_t klen, const void *value, size_t vlen,
+				 unsigned flags, uint64_t tag)
+{
+	struct pooled_op op;
+	int err = put_op(&op, klen, vlen, flags);
+
+	return err ? err
+		   : pooled_submit(&c->base, &op, key, value,
+				   sorted_node_max(klen, vlen), tag);
+}
+
+NR_PUBLIC int nr_omap_submit_remove(struct nr_omap_context *c, const void *key,
+				    size_t klen, uint64_t tag)
+{
+	struct pooled_op op;
+	int err = remove_op(&op, klen);
+
+	return err ? err : pooled_submit(&c->base, &op, key, NULL, 0, tag);
+}
+
+NR_PUBLIC int nr_omap_poll(struct nr_omap_context *c, struct nr_done *done,
+			   unsigned n)
+{
+	return pooled_poll(&c->base, done, n);
+}
+
+NR_PUBLIC int nr_omap_wait(struct nr_omap_context *c, struct nr_done *done,
+			   unsigned n, unsigned min)
+{
+	return pooled_wait(&c->base, done, n, min);
 }
 
 /* ---- reads -------------------------------------------------------------- */

@@ -46,16 +46,20 @@ enum nr_mutant {
 	NR_MUTANT_HEAD_FIRST,	  /* the head from one replica alone */
 	NR_MUTANT_MAP_UNSETTLED,  /* memory for a replica that goes */
 	NR_MUTANT_MAP_UNLISTED,	  /* none for a replica that comes */
+	NR_MUTANT_POLL_WAITS,	  /* who polls waits to make room */
 	NR_MUTANT_CNR_CTAIL_LATE, /* concurrent: the completed tail after */
 	NR_MUTANT_CNR_CTAIL_OWN,  /* several logs: one completed tail only */
 	NR_MUTANT_CNR_CUT,	 /* a read of several logs at different times */
 	NR_MUTANT_CNR_NO_WAIT,	 /* one log does not wait for the others */
 	NR_MUTANT_CNR_UNORDERED, /* entries in two logs, in any order */
 	NR_MUTANT_CNR_HELP_WAITS,  /* who helps waits for gates of others */
+	NR_MUTANT_CNR_HELP_BOTH,   /* two who help give up for each other */
 	NR_MUTANT_CNR_ASLEEP,	   /* having arrived does not wake who waits */
 	NR_MUTANT_CNR_HOLD,	   /* readers wait, holding other logs */
 	NR_MUTANT_CNR_FULL_HELD,   /* waiting for room, having some */
 	NR_MUTANT_CNR_LATE_LINK,   /* a late replica, unseen by a collector */
+	NR_MUTANT_CNR_OVERTAKE,	   /* several logs: before older ones */
+	NR_MUTANT_CNR_PART_GONE,   /* a replica goes from log after log */
 	NR_MUTANT_CNR_LEADER_LATE, /* looked at when it may be gone */
 	NR_MUTANT_CNR_FULL_BEHIND, /* ... while others wait for that log */
 	NR_MUTANT_QUEUE_SHORT,	   /* what has no room is taken all the same */
@@ -82,7 +86,7 @@ void nr_test_point(void);
 void nr_test_idle(void);
 void nr_test_failed(const char *what, const char *file, int line);
 /* Is this allocation to fail? */
-int nr_test_no_memory(void);
+int nr_test_no_memory(size_t bytes);
 /* Whoever still looks at it is to notice. */
 void nr_test_freed(void *p);
 /* So many bytes have been mapped; or, if negative, unmapped. */
@@ -94,7 +98,7 @@ extern enum nr_mutant nr_test_mutant;
 
 #define point() nr_test_point()
 #define mutant(name) (nr_test_mutant == NR_MUTANT_##name)
-#define no_memory() nr_test_no_memory()
+#define no_memory(bytes) nr_test_no_memory(bytes)
 #define freed(p) nr_test_freed(p)
 #define mapped(bytes) nr_test_mapped(bytes)
 #define invariant(cond)                                                        \
@@ -107,7 +111,7 @@ extern enum nr_mutant nr_test_mutant;
 
 #define point() ((void)0)
 #define mutant(name) 0
-#define no_memory() 0
+#define no_memory(bytes) 0
 #define freed(p) ((void)0)
 #define mapped(bytes) ((void)0)
 #define invariant(cond) ((void)0)

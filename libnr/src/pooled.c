@@ -69,19 +69,26 @@ static int update(struct pooled_context *c, const struct pooled_op *head,
 }
 
 int pooled_do(struct pooled_context *c, const struct pooled_op *head,
-	      const void *key, const void *value, size_t bytes,
-	      struct pooled_result *r)
+	      const void *key, const void *value, size_t bytes)
 {
+	_Alignas(8) struct pooled_result r;
 	int err;
 
+	/*
+	 * Tried again only if others have taken the room that was made for it:
+	 * which is as much as there was in all, or where memory is short at
+	 * least what this needs. So each time others have got on.
+	 */
 	do {
-		err = update(c, head, key, value, r);
+		err = update(c, head, key, value, &r);
 		if (err)
 			return err;
-		if (r->ret == -ENOMEM)
-			err = pooled_grow(c, bytes, r->wants);
-	} while (r->ret == -ENOMEM && !err);
-	return err ? err : r->ret;
+		if (r.ret == -ENOMEM)
+			err = pooled_grow(c, bytes, r.wants, POOLED_WAIT);
+	} while (r.ret == -ENOMEM && !err);
+	if (!err && r.ret >= 0 && r.wants)
+		pooled_extra(c, POOLED_WAIT);
+	return err ? err : r.ret;
 }
 
 /* ---- replicas ----------------------------------------------------------- */
@@ -178,6 +185,7 @@ void pooled_leave(struct pooled_context *c)
 	if (!c)
 		return;
 	nr_leave(c->context);
+	mem_free(c->tickets);
 	mem_free(c);
 }
 

@@ -55,12 +55,17 @@ struct pooled_type {
 	 * @asked: somebody waits for it on this replica.
 	 */
 	int (*update)(void *object, const struct pooled_op *op, int asked);
-	/* If not NULL: after @op, which returned @ret, 0 or more: should there
-	 * be more of something else than chunks? 0: no. */
+	/*
+	 * If not NULL: after @op, which returned @ret, 0 or more: should there
+	 * be more of something else than chunks? 0: no.
+	 */
 	uint32_t (*wants)(const void *object, const struct pooled_op *op,
 			  int ret);
+	/* ... of what, when it is asked for; 0: there is enough. */
+	uint64_t (*extra)(const void *object);
+	size_t (*extra_bytes)(uint64_t what);
 	/* ... and that is it. */
-	void (*extra)(void *object, void *memory, uint64_t what);
+	void (*add_extra)(void *object, void *memory, uint64_t what);
 };
 
 struct pooled_replica {
@@ -77,9 +82,18 @@ struct pooled {
 	uint32_t n;
 };
 
+/* An asynchronous update. */
+struct pooled_ticket {
+	_Alignas(8) struct pooled_result result;
+	uint64_t tag;
+	size_t bytes; /* that it may want of the arena */
+};
+
 struct pooled_context {
 	struct pooled *pool;
 	struct nr_context *context;
+	struct pooled_ticket *tickets; /* as many as context has; or NULL */
+	uint64_t submitted;
 };
 
 /* What nr_read() is asked; the caller's own, and so is what is behind it. */
@@ -110,7 +124,7 @@ static inline void pooled_update(const struct pooled_type *type, void *object,
 			  op->word);
 		break;
 	case POOLED_EXTRA:
-		type->extra(object, pooled_piece(object, op), op->word);
+		type->add_extra(object, pooled_piece(object, op), op->word);
 		break;
 	default:
 		r.ret = type->update(object, op, result != NULL);
@@ -150,19 +164,30 @@ static inline size_t pooled_len(const struct pooled_op *op)
  * -ENOMEM.
  */
 int pooled_do(struct pooled_context *c, const struct pooled_op *head,
-	      const void *key, const void *value, size_t bytes,
-	      struct pooled_result *r);
+	      const void *key, const void *value, size_t bytes);
+
+/* May we wait for pool->gate, and for the replica's? */
+enum pooled_way { POOLED_WAIT, POOLED_TRY };
 
 /*
- * An allocation of @bytes found no room among @chunks chunks: 0: try again;
- * -ENOMEM.
+ * An allocation of @bytes found no room among @chunks chunks: 0: try again,
+ * there is some; or, if we may not wait, somebody is in the way; -ENOMEM.
  */
-int pooled_grow(struct pooled_context *c, size_t bytes, uint32_t chunks) cold;
+int pooled_grow(struct pooled_context *c, size_t bytes, uint32_t chunks,
+		enum pooled_way way) cold;
 
-/* What @ask, a query that returns it, says is wanted, @bytes of it long; if
- * there is memory and nobody else is at it. */
-void pooled_extra(struct pooled_context *c, struct pooled_query *ask,
-		  size_t (*bytes)(uint64_t what)) cold;
+/* More of what pooled_type's extra says; if there is memory and nobody else is
+ * at it. */
+void pooled_extra(struct pooled_context *c, enum pooled_way way) cold;
+
+/* Asynchronously: as pooled_do(); nr_map_submit_put(), nr_map_poll() and
+ * nr_map_wait() say the rest. */
+int pooled_submit(struct pooled_context *c, const struct pooled_op *head,
+		  const void *key, const void *value, size_t bytes,
+		  uint64_t tag);
+int pooled_poll(struct pooled_context *c, struct nr_done *done, unsigned n);
+int pooled_wait(struct pooled_context *c, struct nr_done *done, unsigned n,
+		unsigned min);
 
 /* @pool is zero; @arg: for init and clone, instead of what @attr has. 0, or
  * what nr_create() says. */

@@ -72,8 +72,11 @@ struct nr_parts {
 	/*
 	 * Bring @r, of another node than the caller's, forward; to @upto, or a
 	 * part of the way. Its gate is ours; those of others may only be tried.
+	 * @most: entries to apply, wherever it has to.
 	 */
-	void (*help)(struct replica *r, uint64_t upto);
+	void (*help)(struct replica *r, uint64_t upto, uint64_t most);
+	/* Is it worth trying to get its gate for that? */
+	int (*may_help)(struct replica *r);
 };
 
 struct nr {

@@ -2,7 +2,7 @@
 /* stats.c - counters; they are always on, and each is written by one thread */
 #include <errno.h>
 
-#include "context.h"
+#include "cnr.h"
 
 static void replica_stats(struct replica *r, struct nr_replica_stats *to)
 {
@@ -32,6 +32,7 @@ static void replica_stats(struct replica *r, struct nr_replica_stats *to)
 	for (uint32_t i = 0; i < r->ncontexts; i++) {
 		const struct reader *reader = &r->contexts[i]->reader;
 
+		s.updates += stat_read(r->contexts[i]->several);
 		s.reads += stat_read(reader->reads);
 		s.yields += stat_read(reader->waits.yields);
 		s.parks += stat_read(reader->waits.parks);
@@ -67,4 +68,18 @@ NR_PUBLIC int nr_stats(struct nr *nr, struct nr_stats *stats,
 	gate_unlock(&nr->admin);
 	sized_copy(stats, stats->size, &s, sizeof(s));
 	return (int)got;
+}
+
+NR_PUBLIC int nr_cnr_stats(const struct nr_cnr *cnr, struct nr_cnr_stats *stats)
+{
+	struct nr_cnr_stats s = { .size = sizeof(s) };
+
+	if (stats->size < sizeof(size_t))
+		return -EINVAL;
+	s.updates = stat_read(cnr->put[SEVERAL_UPDATE]);
+	s.reads = stat_read(cnr->put[SEVERAL_READ]);
+	s.visits = stat_read(cnr->put[SEVERAL_VISIT]);
+	s.empty = stat_read(cnr->empty);
+	sized_copy(stats, stats->size, &s, sizeof(s));
+	return 0;
 }

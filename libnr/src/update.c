@@ -35,8 +35,7 @@ update_queued(struct nr_context *c, const void *op, uint32_t len, void *result)
 /* Is an asynchronous one waiting to be done? They are done in order. */
 static int has_older(const struct nr_context *c)
 {
-	return unlikely(c->head != c->tail) &&
-	       !slot_done(context_slot(c, c->tail - 1)) && !mutant(OVERTAKE);
+	return !context_is_done(c) && !mutant(OVERTAKE);
 }
 
 /*
@@ -86,6 +85,16 @@ NR_PUBLIC int nr_update(struct nr_context *c, const void *op, size_t len,
 	combine(r, &own);
 	gate_unlock(&r->lock.gate);
 	return 0;
+}
+
+void context_finish(struct nr_context *c)
+{
+	struct replica *r = c->replica;
+
+	while (gate_or(&r->lock.gate, context_is_done(c), &c->reader.waits)) {
+		combine(r, NULL);
+		gate_unlock(&r->lock.gate);
+	}
 }
 
 static int caught_up(struct replica *r, uint64_t done)
