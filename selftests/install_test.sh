@@ -65,6 +65,7 @@ cat >"$tmp/nr.c" <<'END'
 #include <nr_map.h>
 #include <nr_omap.h>
 #include <nr_queue.h>
+#include <nr_vspace.h>
 #include <stdio.h>
 
 static int use_map(void)
@@ -84,9 +85,12 @@ static int use_others(void)
 {
 	struct nr_omap_attr oattr = NR_OMAP_ATTR_INIT;
 	struct nr_queue_attr qattr = NR_QUEUE_ATTR_INIT;
+	struct nr_vspace_attr vattr = NR_VSPACE_ATTR_INIT;
 	struct nr_cnr_attr cattr = NR_CNR_ATTR_INIT;
 	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
+	struct nr_pagetable *tables;
 	struct nr_sorted *sorted;
+	struct nr_vspace *space;
 	struct nr_queue *queue;
 	struct nr_omap *omap;
 	struct nr_cnr *cnr;
@@ -94,9 +98,11 @@ static int use_others(void)
 	qattr.order = NR_LIFO;
 	if (nr_omap_create(&oattr, &omap) || nr_omap_destroy(omap) ||
 	    nr_queue_create(&qattr, &queue) || nr_queue_destroy(queue) ||
-	    nr_sorted_create(&sorted))
+	    nr_vspace_create(&vattr, &space) || nr_vspace_destroy(space) ||
+	    nr_sorted_create(&sorted) || nr_pagetable_create(NULL, &tables))
 		return -1;
 	nr_sorted_destroy(sorted);
+	nr_pagetable_destroy(tables);
 	return nr_cnr_create(&ops, &cattr, &cnr) == 0; /* without functions */
 }
 

@@ -13,6 +13,7 @@
 #include "nr_omap.h"
 #include "nr_queue.h"
 #include "nr_sched.h"
+#include "nr_vspace_equal.h"
 
 struct list {
 	uint64_t n;
@@ -470,6 +471,80 @@ static void a_sorted(void)
 	nr_sorted_destroy(s);
 }
 
+/* Every page needs tables of its own, and half of them lose some again. */
+static uint64_t va_of(uint64_t i)
+{
+	return i % 8 * (UINT64_C(5) << 39) + i / 8 * NR_PAGE_1G;
+}
+
+#define MAPS 24
+
+static void an_address_space(void)
+{
+	struct nr_vspace_attr attr = NR_VSPACE_ATTR_INIT;
+	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_vspace_context *c;
+	struct nr_vspace *space;
+	struct nr_page page;
+	int id = -1;
+
+	small.topology = "2x1";
+	small.log_size = 4;
+	attr.nr = &small;
+	if (!tried(nr_vspace_create(&attr, &space)))
+		return;
+	if (!tried(nr_vspace_register(space, NULL, &c))) {
+		assert_int_equal(nr_vspace_destroy(space), 0);
+		return;
+	}
+	for (uint64_t i = 0; i < MAPS; i++) {
+		uint64_t size = i % 2 ? NR_PAGE_4K : NR_PAGE_1G;
+		int there, hole;
+
+		if (i == MAPS / 2)
+			id = nr_vspace_replica_add(space, -1);
+		there = tried(nr_vspace_map(c, va_of(i), 0, size, size, 0));
+		assert_int_equal(nr_vspace_resolve(c, va_of(i), &page),
+				 there ? 0 : -ENOENT);
+		if (!there)
+			continue;
+		hole = tried(nr_vspace_unmap(c, va_of(i), NR_PAGE_4K));
+		assert_int_equal(nr_vspace_resolve(c, va_of(i), &page),
+				 hole ? -ENOENT : 0);
+		assert_int_equal(
+			nr_vspace_walk(c, va_of(i) + NR_PAGE_4K, &page),
+			i % 2 ? -ENOENT : 0);
+		assert_true(page.bytes == (hole ? NR_PAGE_4K : size));
+		assert_true(vspace_is_equal(space));
+	}
+	if (tried(id))
+		assert_int_equal(nr_vspace_replica_remove(space, (uint32_t)id),
+				 0);
+	nr_vspace_leave(c);
+	assert_int_equal(nr_vspace_destroy(space), 0);
+}
+
+static void a_pagetable(void)
+{
+	struct nr_pagetable *t;
+	struct nr_page page;
+
+	if (!tried(nr_pagetable_create(NULL, &t)))
+		return;
+	for (uint64_t i = 0; i < MAPS; i++) {
+		uint64_t va = va_of(i);
+		int there = tried(
+			nr_pagetable_map(t, va, 0, NR_PAGE_1G, NR_PAGE_ANY, 0));
+
+		assert_int_equal(nr_pagetable_resolve(t, va, &page),
+				 there ? 0 : -ENOENT);
+		if (there && tried(nr_pagetable_protect(t, va, NR_PAGE_4K, 1)))
+			assert_int_equal(nr_pagetable_resolve(t, va, &page), 0);
+		assert_true(!there || page.bytes == NR_PAGE_4K || !page.rights);
+	}
+	nr_pagetable_destroy(t);
+}
+
 /*
  * There is no memory for long: what there is can be read, removed and replaced;
  * what was removed makes room for as much; and when there is some again the map
@@ -601,6 +676,18 @@ static void sorted(void **state)
 	each_allocation_fails(a_sorted, 0);
 }
 
+static void address_space(void **state)
+{
+	(void)state;
+	each_allocation_fails(an_address_space, 0);
+}
+
+static void pagetable(void **state)
+{
+	(void)state;
+	each_allocation_fails(a_pagetable, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -614,6 +701,8 @@ int main(void)
 		cmocka_unit_test(ordered_map),
 		cmocka_unit_test(queue),
 		cmocka_unit_test(sorted),
+		cmocka_unit_test(address_space),
+		cmocka_unit_test(pagetable),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

@@ -115,6 +115,19 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_SORTED_LAST, "ordered map: the end is gone",
 	  "the path to the end leads to what has been removed",
 	  "an ordered map", 0 },
+	{ NR_MUTANT_VSPACE_STALE, "address space: stale miss",
+	  "a walk that finds nothing does not bring its replica up to date",
+	  "an address space", 0 },
+	{ NR_MUTANT_VSPACE_REUSE, "address space: tables under a walk",
+	  "tables that are taken out are used again, and somebody walks there",
+	  "an address space", 0 },
+	{ NR_MUTANT_VSPACE_UNSETTLED, "address space: walks are not over",
+	  "who has to know that nothing is found any more does not wait for "
+	  "walks",
+	  "one page of an address space", 0 },
+	{ NR_MUTANT_CNR_CTAIL_LATE, "address space: walks ahead of reads",
+	  "a walk finds what reads elsewhere do not have to see yet",
+	  "one page of an address space", 0 },
 	{ NR_MUTANT_CNR_CTAIL_LATE, "bug 2: read beside updates",
 	  "several logs: reads beside updates see one before the completed "
 	  "tail "

@@ -318,6 +318,8 @@ const struct scenario scenarios[] = {
 	{ "a map", { 0 }, scenario_map },
 	{ "an ordered map", { 0 }, scenario_omap },
 	{ "a queue", { 0 }, scenario_queue },
+	{ "an address space", { 0 }, scenario_vspace },
+	{ "one page of an address space", { 0 }, scenario_vspace_page },
 	{ "two logs", { 0 }, scenario_cnr },
 	{ "three logs", { 0 }, scenario_cnr_three },
 	{ "two logs, reads beside updates", { 0 }, scenario_cnr_concurrent },

@@ -29,6 +29,10 @@ const char *scenario_map(uint64_t seed);
 const char *scenario_omap(uint64_t seed);
 const char *scenario_queue(uint64_t seed);
 
+/* nr_vspace_scenario.c */
+const char *scenario_vspace(uint64_t seed);
+const char *scenario_vspace_page(uint64_t seed);
+
 /* nr_cnr_scenario.c */
 const char *scenario_cnr(uint64_t seed);
 const char *scenario_cnr_three(uint64_t seed);
