@@ -10,6 +10,7 @@
 
 #include "nr_cnr.h"
 #include "nr_map_equal.h"
+#include "nr_memfs_equal.h"
 #include "nr_omap.h"
 #include "nr_queue.h"
 #include "nr_sched.h"
@@ -545,6 +546,106 @@ static void a_pagetable(void)
 	nr_pagetable_destroy(t);
 }
 
+#define FILES 12
+
+/* What is in a file; nothing of a write that failed. */
+static void is_length(struct nr_memfs_context *c, uint64_t ino, size_t len)
+{
+	static char bytes[3000];
+
+	assert_int_equal(nr_memfs_read(c, ino, 0, bytes, sizeof(bytes)),
+			 (int)len);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(bytes[i], 'x');
+}
+
+static void a_file_system(void)
+{
+	struct nr_memfs_attr attr = NR_MEMFS_ATTR_INIT;
+	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_memfs_context *c;
+	struct nr_memfs *fs;
+	struct nr_file st;
+	char bytes[1500], path[64], to[64];
+	uint64_t n = 0;
+	int id = -1;
+
+	memset(bytes, 'x', sizeof(bytes));
+	small.topology = "2x1";
+	small.log_size = 4;
+	attr.nr = &small;
+	attr.seed = 5;
+	if (!tried(nr_memfs_create(&attr, &fs)))
+		return;
+	if (!tried(nr_memfs_register(fs, NULL, &c))) {
+		assert_int_equal(nr_memfs_destroy(fs), 0);
+		return;
+	}
+	for (unsigned i = 0; i < FILES; i++) {
+		size_t len = 100 + i * 77, more = len + 300;
+		uint64_t ino = 0;
+
+		if (i == FILES / 2)
+			id = nr_memfs_replica_add(fs, -1);
+		sprintf(path, "/a file with a name that is long %u", i);
+		sprintf(to, "/another one with one that is longer %u", i);
+		if (!tried(i % 3 == 2 ? nr_memfs_mkdir(c, 1, path, 0, &ino)
+				      : nr_memfs_mkfile(c, 1, path, 0, &ino))) {
+			assert_int_equal(nr_memfs_lookup(c, 1, path, &st),
+					 -ENOENT);
+			continue;
+		}
+		n++;
+		if (i % 3 != 2) {
+			if (!tried(nr_memfs_write(c, ino, 0, bytes, len)))
+				len = 0;
+			is_length(c, ino, len);
+			if (tried(nr_memfs_write(c, ino, len, bytes, more)))
+				len += more;
+			is_length(c, ino, len);
+			n += (uint64_t)tried(
+				nr_memfs_link(c, ino, NR_FILES_ROOT, to));
+		}
+		/* Two names of one file stay. */
+		if (!tried(nr_memfs_rename(c, 1, path, 1, to)))
+			assert_int_equal(nr_memfs_lookup(c, 1, path, &st), 0);
+		else if (i % 3 == 2)
+			n -= (uint64_t)tried(nr_memfs_rmdir(c, 1, to));
+		assert_int_equal(nr_memfs_stat(c, NR_FILES_ROOT, &st), 0);
+		assert_true(st.size == n);
+		assert_true(memfs_is_equal(fs));
+	}
+	if (tried(id))
+		assert_int_equal(nr_memfs_replica_remove(fs, (uint32_t)id), 0);
+	nr_memfs_leave(c);
+	assert_int_equal(nr_memfs_destroy(fs), 0);
+}
+
+static void files_alone(void)
+{
+	static const char bytes[9000];
+	struct nr_files *f;
+	struct nr_file st;
+	uint64_t ino, size = 0;
+
+	if (!tried(nr_files_create(&f)))
+		return;
+	for (unsigned i = 0; i < 25; i++) {
+		char path[] = { (char)('a' + i), '\0' };
+		size_t len = 10 + i * 350;
+
+		if (!tried(nr_files_mkfile(f, 1, path, 0, &ino)))
+			continue;
+		if (!tried(nr_files_write(f, ino, 0, bytes, len)))
+			len = 0;
+		assert_int_equal(nr_files_stat(f, ino, &st), 0);
+		assert_true(st.size == len);
+		size += len;
+	}
+	assert_true(size > 0);
+	nr_files_destroy(f);
+}
+
 /*
  * There is no memory for long: what there is can be read, removed and replaced;
  * what was removed makes room for as much; and when there is some again the map
@@ -688,6 +789,18 @@ static void pagetable(void **state)
 	each_allocation_fails(a_pagetable, 0);
 }
 
+static void file_system(void **state)
+{
+	(void)state;
+	each_allocation_fails(a_file_system, 0);
+}
+
+static void files(void **state)
+{
+	(void)state;
+	each_allocation_fails(files_alone, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,6 +816,8 @@ int main(void)
 		cmocka_unit_test(sorted),
 		cmocka_unit_test(address_space),
 		cmocka_unit_test(pagetable),
+		cmocka_unit_test(file_system),
+		cmocka_unit_test(files),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

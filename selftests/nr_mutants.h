@@ -128,6 +128,15 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_CNR_CTAIL_LATE, "address space: walks ahead of reads",
 	  "a walk finds what reads elsewhere do not have to see yet",
 	  "one page of an address space", 0 },
+	{ NR_MUTANT_MEMFS_ALL, "file system: written by every replica",
+	  "replicas where nobody waits write a new file's number, too",
+	  "a file system", 0 },
+	{ NR_MUTANT_FILES_TAIL, "file system: what is cut off comes back",
+	  "a file that is made shorter, and longer again, has what it had",
+	  "a file system", 0 },
+	{ NR_MUTANT_FILES_INSIDE, "file system: inside itself",
+	  "a directory is moved into itself, and not to be found any more",
+	  "a file system", 0 },
 	{ NR_MUTANT_CNR_CTAIL_LATE, "bug 2: read beside updates",
 	  "several logs: reads beside updates see one before the completed "
 	  "tail "

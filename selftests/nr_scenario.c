@@ -320,6 +320,7 @@ const struct scenario scenarios[] = {
 	{ "a queue", { 0 }, scenario_queue },
 	{ "an address space", { 0 }, scenario_vspace },
 	{ "one page of an address space", { 0 }, scenario_vspace_page },
+	{ "a file system", { 0 }, scenario_memfs },
 	{ "two logs", { 0 }, scenario_cnr },
 	{ "three logs", { 0 }, scenario_cnr_three },
 	{ "two logs, reads beside updates", { 0 }, scenario_cnr_concurrent },

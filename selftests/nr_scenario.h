@@ -33,6 +33,9 @@ const char *scenario_queue(uint64_t seed);
 const char *scenario_vspace(uint64_t seed);
 const char *scenario_vspace_page(uint64_t seed);
 
+/* nr_memfs_scenario.c */
+const char *scenario_memfs(uint64_t seed);
+
 /* nr_cnr_scenario.c */
 const char *scenario_cnr(uint64_t seed);
 const char *scenario_cnr_three(uint64_t seed);

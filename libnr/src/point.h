@@ -65,6 +65,9 @@ enum nr_mutant {
 	NR_MUTANT_VSPACE_STALE,	    /* a walk that finds nothing leaves it */
 	NR_MUTANT_VSPACE_REUSE,	    /* tables are used again under a walk */
 	NR_MUTANT_VSPACE_UNSETTLED, /* walks are not waited for */
+	NR_MUTANT_FILES_TAIL,	    /* what is cut off comes back */
+	NR_MUTANT_FILES_INSIDE,	    /* a directory is moved into itself */
+	NR_MUTANT_MEMFS_ALL,	    /* every replica writes a new number */
 	NR_MUTANT_RELAXED_ALIVE,    /* orders that are too weak; for TSan: */
 	NR_MUTANT_RELAXED_LTAIL,
 	NR_MUTANT_RELAXED_HEAD,
