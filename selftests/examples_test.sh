@@ -207,6 +207,21 @@ expect nr_tables <<-END
 	7fffffff: 23fffffff, in a page of 1048576 KiB, written
 	the first table has an entry for it
 END
+expect nr_mailbox <<-END
+	200 sent, 200 received, 200 in the journal
+	the log has 10 bytes and 1 name
+	tmp is empty
+	several replicas
+END
+expect nr_tree <<-END
+	at 1004: end
+	into itself: Invalid argument
+	old/
+	  src/
+	    notes 500
+	too 500
+	2 names
+END
 expect nr_words <<-END
 	3 words
 	rose: 4
