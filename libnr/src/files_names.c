@@ -48,7 +48,7 @@ static void entry_key(struct files_key *k, const struct place *p)
 	files_key(k, p->dir, FILES_ENTRY, p->name, p->len);
 }
 
-/* What p->name is in p->dir. 0; -ENOENT: no such directory; -ENOTDIR. */
+/* What p->name is in p->dir. 0; -ESTALE: there is no such; -ENOTDIR. */
 static int look(const struct files *f, struct place *p)
 {
 	const struct node *n;
@@ -58,7 +58,7 @@ static int look(const struct files *f, struct place *p)
 	p->entry = NULL;
 	memset(&p->to, 0, sizeof(p->to));
 	if (!files_inode(f, p->dir, &dir))
-		return -ENOENT;
+		return -ESTALE;
 	if (!S_ISDIR(dir.mode))
 		return -ENOTDIR;
 	if (!is_plain(p)) {
@@ -89,15 +89,12 @@ static int find(const struct files *f, const struct files_path *path,
 		struct place *p)
 {
 	struct files_path rest = *path;
-	struct inode dir;
 	int err;
 
 	memset(p, 0, sizeof(*p));
 	if (!rest.len)
 		return -ENOENT;
 	p->dir = *rest.at == '/' ? NR_FILES_ROOT : rest.dir;
-	if (!files_inode(f, p->dir, &dir))
-		return -ESTALE;
 	skip(&rest);
 	for (;;) {
 		p->name = rest.at;
