@@ -207,6 +207,10 @@ static const struct mutant mutants[] = {
 	  "a part arrives at what is in several logs relaxed", NULL, 0 },
 	{ NR_MUTANT_RELAXED_LED, "order of having led",
 	  "what is in several logs is done relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_ENTRY, "order of a table's entry",
+	  "what leads to a table is stored relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_WALK, "order of a walk's end",
+	  "a walk ends relaxed", NULL, 0 },
 };
 
 #endif

@@ -106,7 +106,7 @@ static inline void set(const struct place *p, unsigned i, uint64_t e)
 	if (p->hidden)
 		atomic_store_explicit(&p->at[i], e, memory_order_relaxed);
 	else
-		store_release(&p->at[i], e);
+		store_release_or_relaxed(&p->at[i], e, RELAXED_ENTRY);
 }
 
 /* Nothing leads to that table any more. Dekker: see walkers.h. */

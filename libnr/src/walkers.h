@@ -47,7 +47,8 @@ static inline void walk_end(struct walker *w)
 {
 	/* Release pairs with walkers_wait(): what we have read is not written
 	 * before. */
-	store_release(&w->number, load_relaxed(&w->number) + 1);
+	store_release_or_relaxed(&w->number, load_relaxed(&w->number) + 1,
+				 RELAXED_WALK);
 }
 
 #endif
