@@ -4,7 +4,8 @@
  *
  * Directories that are moved into one another, and files of several blocks, of
  * which there are few; chunks of 256 bytes, so that memory goes through the log
- * all the time; and a fiber that adds replicas and removes them.
+ * all the time; and a fiber that adds replicas and removes them. Some seeds
+ * have one file only.
  */
 #include "nr_scenario.h"
 
@@ -23,6 +24,7 @@
 
 static struct {
 	struct nr_memfs *fs;
+	int one_file; /* and what is in it */
 	uint64_t now, values;
 	unsigned makes;
 	struct event events[EVENTS];
@@ -326,13 +328,16 @@ static void step(struct actor *a, struct nr_memfs_context *c)
 	struct event e = { .begin = ++run.now };
 
 	e.op[0] = random % KINDS;
+	if (run.one_file)
+		e.op[0] = run.makes ? WRITE + random % 3 : MKFILE;
 	if (e.op[0] <= MKDIR && run.makes++ >= FILES)
 		e.op[0] = LOOKUP;
 	if (e.op[0] < WRITE) {
 		e.op[1] = (random >> 8) % PATHS;
 		e.op[2] = (random >> 16) % PATHS;
 	} else {
-		e.op[1] = 2 + (random >> 8) % (1 + run.makes % FILES);
+		e.op[1] = 2 + (random >>
+			       8) % (run.one_file ? 1 : 1 + run.makes % FILES);
 		e.op[2] =
 			e.op[0] == WRITE ? ++run.values : (random >> 16) % 200;
 	}
@@ -387,6 +392,7 @@ const char *scenario_memfs(uint64_t seed)
 
 	sched_mapped(1);
 	memset(&run, 0, sizeof(run));
+	run.one_file = seed / 2 % 4 == 0;
 	nr.topology = "2x1";
 	nr.log_size = 4 << seed % 2;
 	attr.nr = &nr;

@@ -319,7 +319,7 @@ const struct scenario scenarios[] = {
 	{ "an ordered map", { 0 }, scenario_omap },
 	{ "a queue", { 0 }, scenario_queue },
 	{ "an address space", { 0 }, scenario_vspace },
-	{ "one page of an address space", { 0 }, scenario_vspace_page },
+	{ "few pages of an address space", { 0 }, scenario_vspace_few },
 	{ "a file system", { 0 }, scenario_memfs },
 	{ "two logs", { 0 }, scenario_cnr },
 	{ "three logs", { 0 }, scenario_cnr_three },

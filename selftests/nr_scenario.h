@@ -31,7 +31,7 @@ const char *scenario_queue(uint64_t seed);
 
 /* nr_vspace_scenario.c */
 const char *scenario_vspace(uint64_t seed);
-const char *scenario_vspace_page(uint64_t seed);
+const char *scenario_vspace_few(uint64_t seed);
 
 /* nr_memfs_scenario.c */
 const char *scenario_memfs(uint64_t seed);

@@ -32,7 +32,8 @@ static const uint64_t low[PLACES] = { 0, 1, 5, 9 }; /* in frames */
 
 static struct {
 	struct nr_vspace *space;
-	int one_page; /* always the same, and no large one */
+	unsigned
+		few; /* pages, if not 0: the first and the last; no large one */
 	uint64_t now, values;
 	struct event events[EVENTS];
 	size_t n;
@@ -179,11 +180,11 @@ static void step(struct actor *a, struct nr_vspace_context *c)
 
 	e.op[0] = random % KINDS;
 	e.op[1] = (random >> 8) % PLACES;
-	if (run.one_page) {
+	if (run.few) {
 		static const unsigned kinds[] = { MAP, UNMAP, RESOLVE, WALK };
 
 		e.op[0] = kinds[random % 4];
-		e.op[1] = 0;
+		e.op[1] = (random >> 8) % run.few * (PLACES - 1);
 	}
 	switch (e.op[0]) {
 	case MAP:
@@ -250,7 +251,7 @@ static void come_and_go(void *arg)
 	}
 }
 
-static const char *run_fibers(uint64_t seed, int one_page)
+static const char *run_fibers(uint64_t seed, unsigned few)
 {
 	struct nr_vspace_attr attr = NR_VSPACE_ATTR_INIT;
 	struct nr_attr nr = NR_ATTR_INIT;
@@ -260,7 +261,7 @@ static const char *run_fibers(uint64_t seed, int one_page)
 
 	sched_mapped(1);
 	memset(&run, 0, sizeof(run));
-	run.one_page = one_page;
+	run.few = few;
 	nr.topology = "2x1";
 	nr.log_size = 4 << seed % 2;
 	attr.nr = &nr;
@@ -268,9 +269,8 @@ static const char *run_fibers(uint64_t seed, int one_page)
 		return "not made";
 	for (unsigned i = 0; i < FIBERS; i++) {
 		actors[i] = (struct actor){ seed * FIBERS + i, i };
-		fibers[i] =
-			(struct sched_fiber){ i || one_page ? use : come_and_go,
-					      &actors[i] };
+		fibers[i] = (struct sched_fiber){ i || few ? use : come_and_go,
+						  &actors[i] };
 	}
 	bad = sched_run(seed, fibers, FIBERS);
 	if (bad)
@@ -288,7 +288,7 @@ const char *scenario_vspace(uint64_t seed)
 	return run_fibers(seed, 0);
 }
 
-const char *scenario_vspace_page(uint64_t seed)
+const char *scenario_vspace_few(uint64_t seed)
 {
-	return run_fibers(seed, 1);
+	return run_fibers(seed, 1 + seed / 2 % 2);
 }
