@@ -212,6 +212,7 @@ static void addresses(void **state)
 #define WALKERS 2
 #define PAGES 24 /* of each changer, far apart: tables come and go */
 #define ALL (CHANGERS * PAGES)
+#define FOUND (2000 / slowness)
 
 /*
  * What is mapped where is told by the frame: its page and how often that has
@@ -221,7 +222,7 @@ static void addresses(void **state)
 static struct {
 	struct nr_vspace *space;
 	_Atomic uint64_t gone[ALL], there[ALL];
-	_Atomic int working;
+	_Atomic int working, looking; /* walkers that have found little */
 } run;
 
 static uint64_t va_of(unsigned page)
@@ -245,7 +246,8 @@ static void *change_pages(void *arg)
 	struct nr_vspace_context *c = join(run.space, 1 + number % 2);
 	uint64_t rng = number + 77, round[PAGES] = { 0 };
 
-	for (unsigned n = 0; n < 8000 / slowness; n++) {
+	/* As long as it takes for walkers to have been there. */
+	for (unsigned n = 0; n < 8000 / slowness || run.looking; n++) {
 		unsigned i = (unsigned)(sched_random(&rng) % PAGES);
 		unsigned page = i * CHANGERS + number;
 
@@ -316,14 +318,15 @@ static void *walk_pages(void *arg)
 			CHECK(!there || run.there[page] != there);
 			continue;
 		}
-		found++;
+		if (++found == FOUND)
+			run.looking--;
 		CHECK(p.bytes == NR_PAGE_4K);
 		CHECK(p.frame / NR_PAGE_4K % ALL == page);
 		round = p.frame / NR_PAGE_4K / ALL;
 		CHECK(round > gone && round % 2);
 	}
 	nr_vspace_leave(c);
-	return (void *)(uintptr_t)found;
+	return NULL;
 }
 
 static void *come_and_go(void *arg)
@@ -342,12 +345,12 @@ static void threads(void **state)
 {
 	pthread_t thread[CHANGERS + WALKERS + 1];
 	unsigned n = 0;
-	void *found;
 
 	(void)state;
 	memset(&run, 0, sizeof(run));
 	run.space = make(64, NULL);
 	run.working = CHANGERS;
+	run.looking = WALKERS;
 	for (uintptr_t i = 0; i < CHANGERS; i++)
 		assert_int_equal(pthread_create(&thread[n++], NULL,
 						change_pages, (void *)i),
@@ -358,11 +361,8 @@ static void threads(void **state)
 				 0);
 	assert_int_equal(pthread_create(&thread[n++], NULL, come_and_go, NULL),
 			 0);
-	while (n--) {
-		pthread_join(thread[n], &found);
-		if (n >= CHANGERS && n < CHANGERS + WALKERS)
-			assert_true(found != NULL);
-	}
+	while (n--)
+		pthread_join(thread[n], NULL);
 	assert_true(vspace_is_equal(run.space));
 	assert_int_equal(nr_inspect(nr_vspace_nr(run.space), check_each, NULL),
 			 0);
