@@ -67,7 +67,8 @@ nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_%memory_test \
 	nr_history_test,$(nr_tests))
 nr_tests_cflags := -Ilibnr/src -Iselftests
 nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load scenario map_scenario \
-	sorted_scenario cnr_scenario cnr_part_scenario cnr_object)
+	sorted_scenario vspace_scenario memfs_scenario cnr_scenario \
+	cnr_part_scenario cnr_object)
 nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_unit_test_srcs := selftests/testlib.c selftests/nr_cells.c
@@ -77,11 +78,16 @@ nr_topology_test_srcs := selftests/testlib.c
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_map_memory_test_srcs := $(nr_memory_test_srcs)
 nr_sorted_memory_test_srcs := $(nr_memory_test_srcs)
+nr_spaces_memory_test_srcs := $(nr_memory_test_srcs)
 nr_table_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_map_test_srcs := $(nr_table_test_srcs)
 nr_sorted_test_srcs := $(nr_table_test_srcs)
 nr_omap_test_srcs := $(nr_table_test_srcs)
 nr_queue_test_srcs := $(nr_table_test_srcs)
+nr_pagetable_test_srcs := $(nr_table_test_srcs)
+nr_vspace_test_srcs := $(nr_table_test_srcs)
+nr_files_test_srcs := $(nr_table_test_srcs)
+nr_memfs_test_srcs := $(nr_table_test_srcs)
 nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 	cnr_object sched history)
 nr_cnr_parts_test_srcs := $(nr_cnr_test_srcs)

@@ -221,6 +221,34 @@ END
 expect nr_index <<-END
 	8 words, with rea: read reader real; the last is now real
 END
+expect nr_pages <<-END
+	cores read their pages, 0 times something else's
+	a page of 4096 bytes, read only
+	4 levels down: present
+	3 replicas
+END
+expect nr_tables <<-END
+	b8000: nothing
+	fffff: 1c00fffff, in a page of 4 KiB, read only
+	200000: 1c0200000, in a page of 2048 KiB, written
+	7fffffff: 23fffffff, in a page of 1048576 KiB, written
+	the first table has an entry for it
+END
+expect nr_mailbox <<-END
+	200 sent, 200 received, 200 in the journal
+	the log has 10 bytes and 1 name
+	tmp is empty
+	several replicas
+END
+expect nr_tree <<-END
+	at 1004: end
+	into itself: Invalid argument
+	old/
+	  src/
+	    notes 500
+	too 500
+	2 names
+END
 expect nr_words <<-END
 	3 words
 	rose: 4

@@ -63,8 +63,10 @@ cat >"$tmp/nr.c" <<'END'
 #include <nr.h>
 #include <nr_cnr.h>
 #include <nr_map.h>
+#include <nr_memfs.h>
 #include <nr_omap.h>
 #include <nr_queue.h>
+#include <nr_vspace.h>
 #include <stdio.h>
 
 static int use_map(void)
@@ -84,19 +86,30 @@ static int use_others(void)
 {
 	struct nr_omap_attr oattr = NR_OMAP_ATTR_INIT;
 	struct nr_queue_attr qattr = NR_QUEUE_ATTR_INIT;
+	struct nr_vspace_attr vattr = NR_VSPACE_ATTR_INIT;
+	struct nr_memfs_attr fattr = NR_MEMFS_ATTR_INIT;
 	struct nr_cnr_attr cattr = NR_CNR_ATTR_INIT;
 	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
+	struct nr_pagetable *tables;
 	struct nr_sorted *sorted;
+	struct nr_vspace *space;
+	struct nr_files *files;
 	struct nr_queue *queue;
+	struct nr_memfs *fs;
 	struct nr_omap *omap;
 	struct nr_cnr *cnr;
 
 	qattr.order = NR_LIFO;
 	if (nr_omap_create(&oattr, &omap) || nr_omap_destroy(omap) ||
 	    nr_queue_create(&qattr, &queue) || nr_queue_destroy(queue) ||
-	    nr_sorted_create(&sorted))
+	    nr_vspace_create(&vattr, &space) || nr_vspace_destroy(space) ||
+	    nr_memfs_create(&fattr, &fs) || nr_memfs_destroy(fs) ||
+	    nr_sorted_create(&sorted) || nr_files_create(&files) ||
+	    nr_pagetable_create(NULL, &tables))
 		return -1;
+	nr_files_destroy(files);
 	nr_sorted_destroy(sorted);
+	nr_pagetable_destroy(tables);
 	return nr_cnr_create(&ops, &cattr, &cnr) == 0; /* without functions */
 }
 

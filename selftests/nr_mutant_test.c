@@ -23,6 +23,7 @@
 #include "nr_mutants.h"
 #include "nr_scenario.h"
 #include "nr_sched.h"
+#include "nr_vspace.h"
 
 /* The killing seed fails without the mutant, too. */
 #define BROKEN 3
@@ -195,6 +196,54 @@ static void run_logs(void)
 		_exit(1);
 }
 
+static struct nr_vspace *space;
+
+/*
+ * A page whose tables come and go: two threads change it, the others walk
+ * there; and are away between two walks, for the beginning of one is ordered,
+ * too.
+ */
+static void *use_pages(void *number)
+{
+	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
+	struct nr_vspace_context *c;
+	struct nr_page page;
+
+	attr.replica = 1 + (uint32_t)(uintptr_t)number % 2;
+	if (nr_vspace_register(space, &attr, &c))
+		_exit(1);
+	for (int i = 0; i < 1500; i++) {
+		if ((uintptr_t)number < 2) {
+			nr_vspace_walk(c, 0, &page);
+			sched_yield();
+		} else if (nr_vspace_unmap(c, 0, NR_PAGE_4K)) {
+			nr_vspace_map(c, 0, 0, NR_PAGE_4K, NR_PAGE_4K, 0);
+		}
+	}
+	nr_vspace_leave(c);
+	return NULL;
+}
+
+static void run_pages(void)
+{
+	struct nr_vspace_attr attr = NR_VSPACE_ATTR_INIT;
+	struct nr_attr nr = NR_ATTR_INIT;
+	pthread_t threads[4];
+
+	nr.topology = "2x1";
+	nr.log_size = 64;
+	attr.nr = &nr;
+	if (nr_vspace_create(&attr, &space))
+		_exit(1);
+	for (uintptr_t i = 0; i < 4; i++)
+		if (pthread_create(&threads[i], NULL, use_pages, (void *)i))
+			abort();
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	if (nr_vspace_destroy(space))
+		_exit(1);
+}
+
 static void run_threads(const struct mutant *m, int to)
 {
 	static const struct load_attr attr = {
@@ -213,6 +262,7 @@ static void run_threads(const struct mutant *m, int to)
 	for (int round = 0; round < (m->id ? 40 : 4); round++) {
 		run_lock();
 		run_logs();
+		run_pages();
 		load_begin(&l, &attr, (uint64_t)round);
 		for (uint32_t i = 0; i < attr.threads; i++)
 			if (pthread_create(&threads[i], NULL, thread_main,

@@ -119,6 +119,28 @@ static const struct mutant mutants[] = {
 	{ NR_MUTANT_SORTED_LAST, "ordered map: the end is gone",
 	  "the path to the end leads to what has been removed",
 	  "an ordered map", 0 },
+	{ NR_MUTANT_VSPACE_STALE, "address space: stale miss",
+	  "a walk that finds nothing does not bring its replica up to date",
+	  "an address space", 0 },
+	{ NR_MUTANT_VSPACE_REUSE, "address space: tables under a walk",
+	  "tables that are taken out are used again, and somebody walks there",
+	  "few pages of an address space", 0 },
+	{ NR_MUTANT_VSPACE_UNSETTLED, "address space: walks are not over",
+	  "who has to know that nothing is found any more does not wait for "
+	  "walks",
+	  "few pages of an address space", 0 },
+	{ NR_MUTANT_CNR_CTAIL_LATE, "address space: walks ahead of reads",
+	  "a walk finds what reads elsewhere do not have to see yet",
+	  "few pages of an address space", 0 },
+	{ NR_MUTANT_MEMFS_ALL, "file system: written by every replica",
+	  "replicas where nobody waits write a new file's number, too",
+	  "a file system", 0 },
+	{ NR_MUTANT_FILES_TAIL, "file system: what is cut off comes back",
+	  "a file that is made shorter, and longer again, has what it had",
+	  "a file system", 0 },
+	{ NR_MUTANT_FILES_INSIDE, "file system: inside itself",
+	  "a directory is moved into itself, and not to be found any more",
+	  "a file system", 0 },
 	{ NR_MUTANT_CNR_CTAIL_LATE, "bug 2: read beside updates",
 	  "several logs: reads beside updates see one before the completed "
 	  "tail "
@@ -200,6 +222,10 @@ static const struct mutant mutants[] = {
 	  "a part arrives at what is in several logs relaxed", NULL, 0 },
 	{ NR_MUTANT_RELAXED_LED, "order of having led",
 	  "what is in several logs is done relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_ENTRY, "order of a table's entry",
+	  "what leads to a table is stored relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_WALK, "order of a walk's end",
+	  "a walk ends relaxed", NULL, 0 },
 };
 
 #endif

@@ -30,6 +30,13 @@ const char *scenario_map_poll(uint64_t seed);
 const char *scenario_omap(uint64_t seed);
 const char *scenario_queue(uint64_t seed);
 
+/* nr_vspace_scenario.c */
+const char *scenario_vspace(uint64_t seed);
+const char *scenario_vspace_few(uint64_t seed);
+
+/* nr_memfs_scenario.c */
+const char *scenario_memfs(uint64_t seed);
+
 /* nr_cnr_scenario.c, nr_cnr_part_scenario.c */
 const char *scenario_cnr(uint64_t seed);
 const char *scenario_cnr_three(uint64_t seed);

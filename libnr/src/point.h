@@ -52,21 +52,27 @@ enum nr_mutant {
 	NR_MUTANT_CNR_CUT,	 /* a read of several logs at different times */
 	NR_MUTANT_CNR_NO_WAIT,	 /* one log does not wait for the others */
 	NR_MUTANT_CNR_UNORDERED, /* entries in two logs, in any order */
-	NR_MUTANT_CNR_HELP_WAITS,  /* who helps waits for gates of others */
-	NR_MUTANT_CNR_HELP_BOTH,   /* two who help give up for each other */
-	NR_MUTANT_CNR_ASLEEP,	   /* having arrived does not wake who waits */
-	NR_MUTANT_CNR_HOLD,	   /* readers wait, holding other logs */
-	NR_MUTANT_CNR_FULL_HELD,   /* waiting for room, having some */
-	NR_MUTANT_CNR_LATE_LINK,   /* a late replica, unseen by a collector */
-	NR_MUTANT_CNR_OVERTAKE,	   /* several logs: before older ones */
-	NR_MUTANT_CNR_PART_GONE,   /* a replica goes from log after log */
-	NR_MUTANT_CNR_LEADER_LATE, /* looked at when it may be gone */
-	NR_MUTANT_CNR_FULL_BEHIND, /* ... while others wait for that log */
-	NR_MUTANT_QUEUE_SHORT,	   /* what has no room is taken all the same */
-	NR_MUTANT_MODIFY_ALL,	   /* ... what a change has made */
-	NR_MUTANT_QUEUE_ALL,	   /* every replica writes what is taken */
-	NR_MUTANT_SORTED_LAST,	   /* the end is not where the last one went */
-	NR_MUTANT_RELAXED_ALIVE,   /* orders that are too weak; for TSan: */
+	NR_MUTANT_CNR_HELP_WAITS,   /* who helps waits for gates of others */
+	NR_MUTANT_CNR_HELP_BOTH,    /* two who help give up for each other */
+	NR_MUTANT_CNR_ASLEEP,	    /* having arrived does not wake who waits */
+	NR_MUTANT_CNR_HOLD,	    /* readers wait, holding other logs */
+	NR_MUTANT_CNR_FULL_HELD,    /* waiting for room, having some */
+	NR_MUTANT_CNR_LATE_LINK,    /* a late replica, unseen by a collector */
+	NR_MUTANT_CNR_OVERTAKE,	    /* several logs: before older ones */
+	NR_MUTANT_CNR_PART_GONE,    /* a replica goes from log after log */
+	NR_MUTANT_CNR_LEADER_LATE,  /* looked at when it may be gone */
+	NR_MUTANT_CNR_FULL_BEHIND,  /* ... while others wait for that log */
+	NR_MUTANT_QUEUE_SHORT,	    /* what has no room is taken all the same */
+	NR_MUTANT_MODIFY_ALL,	    /* ... what a change has made */
+	NR_MUTANT_QUEUE_ALL,	    /* every replica writes what is taken */
+	NR_MUTANT_SORTED_LAST,	    /* the end is not where the last one went */
+	NR_MUTANT_VSPACE_STALE,	    /* a walk that finds nothing leaves it */
+	NR_MUTANT_VSPACE_REUSE,	    /* tables are used again under a walk */
+	NR_MUTANT_VSPACE_UNSETTLED, /* walks are not waited for */
+	NR_MUTANT_FILES_TAIL,	    /* what is cut off comes back */
+	NR_MUTANT_FILES_INSIDE,	    /* a directory is moved into itself */
+	NR_MUTANT_MEMFS_ALL,	    /* every replica writes a new number */
+	NR_MUTANT_RELAXED_ALIVE,    /* orders that are too weak; for TSan: */
 	NR_MUTANT_RELAXED_LTAIL,
 	NR_MUTANT_RELAXED_HEAD,
 	NR_MUTANT_RELAXED_SLOT,
@@ -76,6 +82,8 @@ enum nr_mutant {
 	NR_MUTANT_RELAXED_GATE,
 	NR_MUTANT_RELAXED_ARRIVED,
 	NR_MUTANT_RELAXED_LED,
+	NR_MUTANT_RELAXED_ENTRY,
+	NR_MUTANT_RELAXED_WALK,
 	NR_MUTANT_LAST,
 };
 

@@ -6,6 +6,14 @@
 
 #include "apply.h"
 
+void replica_set_hooks(struct replica *r)
+{
+	const struct nr *nr = r->nr;
+
+	r->concurrent = nr->concurrent || (nr->parts && nr->parts->concurrent);
+	r->hooks = nr->ops.batch_begin || nr->ops.batch_end || r->concurrent;
+}
+
 struct replica *replica_alloc(struct nr *nr, uint32_t place)
 {
 	int node = nr->topology->places[place].memory;
@@ -24,8 +32,7 @@ struct replica *replica_alloc(struct nr *nr, uint32_t place)
 	r->update = nr->ops.update;
 	r->read = nr->ops.read;
 	r->results = (uint32_t)nr->ops.result_size;
-	r->concurrent = nr->parts && nr->parts->concurrent;
-	r->hooks = nr->ops.batch_begin || nr->ops.batch_end || r->concurrent;
+	replica_set_hooks(r);
 	r->place = place;
 	r->node = node;
 	r->object_bytes = max_u64(nr->ops.object_size, 1);

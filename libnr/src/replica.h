@@ -42,7 +42,7 @@ struct replica {
 	uint32_t id;
 	uint32_t place;
 	int hooks;	  /* batch_begin, batch_end, or concurrent */
-	int concurrent;	  /* readers do not keep out of updates */
+	int concurrent;	  /* there are readers beside updates */
 	uint32_t results; /* bytes of an update's; 0: it has none */
 	int node;	  /* of its memory; -1: none in particular */
 	size_t object_bytes;
@@ -84,6 +84,7 @@ struct nr {
 	struct nr_attr attr; /* its defaults filled in */
 	struct nr_topology *topology;
 	const struct nr_parts *parts; /* NULL: it is a structure by itself */
+	int concurrent;		      /* see replicas_concurrent() */
 	struct gate admin; /* who comes and goes; outside all others */
 	uint32_t nreplicas;
 	uint32_t next_id;
@@ -103,6 +104,9 @@ struct nr {
 /* Memory for a replica on @place; NULL: there is none. */
 struct replica *replica_alloc(struct nr *nr, uint32_t place);
 void replica_free(struct replica *r);
+
+/* What its hooks and concurrent are. */
+void replica_set_hooks(struct replica *r);
 
 /* Its structure: made by init, 0 or -errno. */
 int replica_init(struct replica *r);

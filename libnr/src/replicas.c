@@ -52,6 +52,13 @@ int replicas_make(struct nr *nr, uint32_t place)
 	return 0;
 }
 
+void replicas_concurrent(struct nr *nr)
+{
+	nr->concurrent = 1;
+	for (struct replica *r = nr->replicas; r; r = r->next)
+		replica_set_hooks(r);
+}
+
 uint32_t replicas_place(const struct nr *nr)
 {
 	uint32_t best = 0, fewest = UINT32_MAX;

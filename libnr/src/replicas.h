@@ -15,6 +15,12 @@ int replicas_make(struct nr *nr, uint32_t place);
 void replicas_link(struct nr *nr, struct replica *r);
 void replicas_unlink(struct nr *nr, struct replica *r);
 
+/*
+ * Before anybody takes part: something of each replica is read beside updates,
+ * without its lock (vspace.c); see apply_concurrent().
+ */
+void replicas_concurrent(struct nr *nr);
+
 /* Of places, that with the fewest replicas. */
 uint32_t replicas_place(const struct nr *nr);
 
