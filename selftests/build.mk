@@ -48,6 +48,11 @@ kcall_hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 	selftests/hostile_raw.c selftests/hostile_lies.c \
 	selftests/kcall_raw.c
 
+# skybench's, without the rest of it
+bench_keys_test_srcs := selftests/testlib.c bench/nr_keys.c bench/util.c
+bench_keys_test_libs := -lm
+$(O)/selftests/bench_keys_test.o: extra_cflags += -Ibench
+
 # What the module computes without touching hardware: kmod/vmx/types.h
 mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \
 	selftests/mtrr_checks.c kmod/vmx/mtrr.c
