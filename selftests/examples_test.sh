@@ -166,6 +166,8 @@ expect nr_batches <<-END
 	replica 1: 11
 	replica 2: 11
 	2 replicas, log at 11, replica 1 combined 2 times
+	log: 11 updates, 11 done, 11 of 8192 entries in use, 2 replicas
+	replica 1 on place 0: 1 context, 11 applied, 0 behind
 END
 expect nr_lock <<-END
 	4 readers saw the new setting
