@@ -85,6 +85,7 @@ nr_queue_test_srcs := $(nr_table_test_srcs)
 nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 	cnr_object sched history)
 nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
+nr_show_test_srcs := selftests/testlib.c
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)
 nr_thread_test_srcs := selftests/testlib.c $(nr_load_srcs)
 $(call objs,$(nr_sched_srcs) $(nr_points_tests:%=selftests/%.c)): \

@@ -193,6 +193,9 @@ expect nr_jobs <<-END
 	1003 jobs
 	1003 done, on several replicas
 END
+expect nr_status <<-END
+	visitors, 2 replicas, more than 99 updates: yes
+END
 expect nr_index <<-END
 	8 words, with rea: read reader real; the last is now real
 END

@@ -65,6 +65,7 @@ cat >"$tmp/nr.c" <<'END'
 #include <nr_map.h>
 #include <nr_omap.h>
 #include <nr_queue.h>
+#include <nr_show.h>
 #include <nr_stats.h>
 #include <stdio.h>
 

@@ -13,6 +13,7 @@
 #include "nr_omap.h"
 #include "nr_queue.h"
 #include "nr_sched.h"
+#include "nr_show.h"
 
 struct list {
 	uint64_t n;
@@ -415,6 +416,32 @@ static void an_ordered_map(void)
 	assert_int_equal(nr_omap_destroy(map), 0);
 }
 
+static int saw(const struct nr_seen *seen, void *arg)
+{
+	if (seen->pid != getpid())
+		return 0;
+	failures += seen->err != 0;
+	*(int *)arg += !seen->err;
+	return 0;
+}
+
+/* Both sides are this process; the thread has -EACCES for want of memory. */
+static void a_shown(void)
+{
+	struct nr_shown *shown;
+	struct nr *nr;
+	int n = 0;
+
+	if (!tried(nr_create(&list_ops, NULL, &nr)))
+		return;
+	if (tried(nr_show(nr, "shown", &shown))) {
+		tried(nr_look(saw, &n));
+		assert_true(n + failures == 1);
+		nr_hide(shown);
+	}
+	assert_int_equal(nr_destroy(nr), 0);
+}
+
 static void a_queue(void)
 {
 	struct nr_queue_attr attr = NR_QUEUE_ATTR_INIT;
@@ -553,6 +580,12 @@ static void replication(void **state)
 	each_allocation_fails(everything, 1);
 }
 
+static void shown_to_others(void **state)
+{
+	(void)state;
+	each_allocation_fails(a_shown, 1);
+}
+
 static void reader_lock(void **state)
 {
 	(void)state;
@@ -605,6 +638,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replication),
+		cmocka_unit_test(shown_to_others),
 		cmocka_unit_test(reader_lock),
 		cmocka_unit_test(logs),
 		cmocka_unit_test(map),

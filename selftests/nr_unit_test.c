@@ -752,6 +752,11 @@ static void printing(void **state)
 		"{\"log\":{\"size\":64,\"head\":0,\"ctail\":2},\"replicas\":["
 		"{\"replica\":1,\"place\":0,\"contexts\":0,\"batch_sizes\":[]}"
 		"]}\n");
+	/* From one that knew nothing. */
+	stats.size = r[0].size = sizeof(size_t);
+	assert_string_equal(
+		printed(buf, sizeof(buf), &stats, r, 1, NR_PRINT_JSON),
+		"{\"log\":{},\"replicas\":[{\"batch_sizes\":[]}]}\n");
 	full = fopen("/dev/full", "w");
 	assert_non_null(full);
 	setvbuf(full, NULL, _IONBF, 0);

@@ -71,9 +71,11 @@ static unsigned sizes(const struct nr_replica_stats *r)
 
 /* ----------------------------------------------------------------- JSON -- */
 
-/* Those of @prefix without it; all that are known. */
-static void json_fields(FILE *to, const void *from, const struct field *f,
-			size_t n, const char *prefix)
+/* Those of @prefix without it; all that are known. What has to be between them
+ * and more. */
+static const char *json_fields(FILE *to, const void *from,
+			       const struct field *f, size_t n,
+			       const char *prefix)
 {
 	size_t skip = strlen(prefix);
 	const char *comma = "";
@@ -85,15 +87,17 @@ static void json_fields(FILE *to, const void *from, const struct field *f,
 			value(from, &f[i]));
 		comma = ",";
 	}
+	return comma;
 }
 
 static void json_replica(FILE *to, const struct nr_replica_stats *r)
 {
 	unsigned n = sizes(r);
+	const char *comma;
 
 	fputc('{', to);
-	json_fields(to, r, replica_fields, COUNT(replica_fields), "");
-	fputs(",\"batch_sizes\":[", to);
+	comma = json_fields(to, r, replica_fields, COUNT(replica_fields), "");
+	fprintf(to, "%s\"batch_sizes\":[", comma);
 	for (unsigned i = 0; i < n; i++)
 		fprintf(to, "%s%" PRIu64, i ? "," : "", r->batch_sizes[i]);
 	fputs("]}", to);
