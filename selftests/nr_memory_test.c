@@ -416,16 +416,17 @@ static void an_ordered_map(void)
 	assert_int_equal(nr_omap_destroy(map), 0);
 }
 
+/* Both sides are this process, whose thread has -EACCES for want of memory; but
+ * there may be others. */
 static int saw(const struct nr_seen *seen, void *arg)
 {
-	if (seen->pid != getpid())
-		return 0;
-	failures += seen->err != 0;
-	*(int *)arg += !seen->err;
+	int own = seen->pid == getpid();
+
+	failures += seen->err == -ENOMEM || (own && seen->err);
+	*(int *)arg += own && !seen->err;
 	return 0;
 }
 
-/* Both sides are this process; the thread has -EACCES for want of memory. */
 static void a_shown(void)
 {
 	struct nr_shown *shown;
@@ -436,7 +437,7 @@ static void a_shown(void)
 		return;
 	if (tried(nr_show(nr, "shown", &shown))) {
 		tried(nr_look(saw, &n));
-		assert_true(n + failures == 1);
+		assert_true(n == 1 || (!n && failures == 1));
 		nr_hide(shown);
 	}
 	assert_int_equal(nr_destroy(nr), 0);
@@ -583,7 +584,8 @@ static void replication(void **state)
 static void shown_to_others(void **state)
 {
 	(void)state;
-	each_allocation_fails(a_shown, 1);
+	/* Of others some are made, too, that we do not see. */
+	each_allocation_fails(a_shown, 0);
 }
 
 static void reader_lock(void **state)

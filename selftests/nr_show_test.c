@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -262,6 +263,15 @@ static void other_users(void **state)
 /* ---- hostile ones ---------------------------------------------------------
  */
 
+/* Other variants of this test run at the same time. */
+static const char *own_name(const char *what)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), SHOW_PREFIX "%s%d", what, (int)getpid());
+	return name;
+}
+
 static int listen_as(const char *name)
 {
 	struct sockaddr_un sun;
@@ -279,12 +289,10 @@ static void name_taken(void **state)
 {
 	struct nr_map *map = make(1, "1x1");
 	struct nr_shown *s;
-	char name[64];
 	int fd;
 
 	(void)state;
-	snprintf(name, sizeof(name), SHOW_PREFIX "%d", (int)getpid());
-	fd = listen_as(name);
+	fd = listen_as(own_name(""));
 	assert_int_equal(nr_show(nr_map_nr(map), "other name", &s), 0);
 	close(fd);
 	assert_int_equal(look_at(getpid()).n, 1);
@@ -304,12 +312,9 @@ static void slow_client(void **state)
 		assert_int_equal(nr_show(nr_map_nr(map), "many", &s[i]), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(fds); i++) {
 		struct sockaddr_un sun;
+		socklen_t len = address(&sun, own_name(""));
 		int little = 1;
-		char name[64];
-		socklen_t len;
 
-		snprintf(name, sizeof(name), SHOW_PREFIX "%d", (int)getpid());
-		len = address(&sun, name);
 		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		assert_true(fds[i] >= 0);
 		setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &little,
@@ -433,7 +438,7 @@ static int print_it(const struct nr_seen *s, void *arg)
 
 static void liars(void **state)
 {
-	int fd = listen_as(SHOW_PREFIX "liar"), status;
+	int fd = listen_as(own_name("liar")), status;
 	pid_t pid = fork();
 
 	(void)state;
@@ -459,11 +464,11 @@ static void liars(void **state)
 /* Who listens, and never answers; and whose queue is full. */
 static void silent(void **state)
 {
-	int fd = listen_as(SHOW_PREFIX "silent"), queued[16];
+	int fd = listen_as(own_name("silent")), queued[16];
 	struct sockaddr_un sun;
-	socklen_t len = address(&sun, SHOW_PREFIX "silent");
+	socklen_t len = address(&sun, own_name("silent"));
 	struct found f = { .pid = getpid() };
-	unsigned n = 0;
+	unsigned n = 0, busy = 0;
 
 	(void)state;
 	assert_int_equal(nr_look(note, &f), 0);
@@ -475,13 +480,26 @@ static void silent(void **state)
 			break;
 	}
 	assert_true(n < ARRAY_LEN(queued));
+	/* Who that is nobody knows; perhaps there are more. */
 	f = (struct found){ .pid = 0 };
 	assert_int_equal(nr_look(note, &f), 0);
-	assert_int_equal(f.n, 1);
-	assert_int_equal(f.of[0].err, -EBUSY);
+	for (unsigned i = 0; i < f.n; i++)
+		busy += f.of[i].err == -EBUSY;
+	assert_true(busy > 0);
 	for (unsigned i = 0; i <= n; i++)
 		close(queued[i]);
 	close(fd);
+}
+
+/*
+ * Whoever else is looked at here, by other tests, would answer in between, and
+ * ask those who lie: names are those of a network namespace. Where no new one
+ * can be had this test has to be the only one.
+ */
+static void be_alone(void)
+{
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		printf("# no network namespace: %s\n", strerror(errno));
 }
 
 int main(void)
@@ -493,5 +511,6 @@ int main(void)
 		cmocka_unit_test(liars),      cmocka_unit_test(silent),
 	};
 
+	be_alone();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
