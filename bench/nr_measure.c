@@ -324,9 +324,9 @@ static int check(struct team *team, void *t, struct nr_result *to)
 	if (to->counted != to->expected)
 		return run_fail(team->run,
 				"%llu entries, where operations returned "
-				"that there are %llu",
+				"that there are %lld",
 				(unsigned long long)to->counted,
-				(unsigned long long)to->expected);
+				(long long)to->expected);
 	/* Looking for memory and getting it takes some, too. */
 	if (team->round->peer->nr && (to->counts.reads < to->made_reads ||
 				      to->counts.updates < to->made_updates))
