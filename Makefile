@@ -55,6 +55,9 @@ CPPFLAGS  += -D_GNU_SOURCE -DSKYIPC_VERSION='"$(VERSION)"' -Ilibskyipc/include -
 # 64-byte lines are written with plain stores of words; and a frame pointer
 # keeps profiles readable.
 ALLCFLAGS  = -std=c11 $(WARN) $(OPT) -fno-omit-frame-pointer -pthread $(san) $(CFLAGS)
+# C++ is for peers of skybench that there is only in C++.
+CXXWARN   := $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARN))
+ALLCXXFLAGS = -std=c++17 $(CXXWARN) $(OPT) -fno-omit-frame-pointer -pthread $(san) $(CXXFLAGS)
 ALLLDFLAGS = -pthread $(san) -Wl,--as-needed -Wl,-z,relro,-z,now $(LDFLAGS)
 
 ifeq ($(V),1)
@@ -66,7 +69,7 @@ say  = @printf '  %-8s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))';
 endif
 
 # Rebuild everything when a flag changes.
-flags_now := $(CC) $(CPPFLAGS) $(ALLCFLAGS) $(ALLLDFLAGS)
+flags_now := $(CC) $(CXX) $(CPPFLAGS) $(ALLCFLAGS) $(CXXFLAGS) $(ALLLDFLAGS)
 flags_old := $(file <$(O)/.flags)
 ifneq ($(strip $(flags_now)),$(strip $(flags_old)))
 ifeq ($(filter clean help format,$(MAKECMDGOALS)),)
@@ -84,7 +87,7 @@ all_objs     :=
 clean_extra  :=
 
 # $(call objs,SOURCES): their objects
-objs = $(patsubst %.S,$(O)/%.o,$(patsubst %.c,$(O)/%.o,$(1)))
+objs = $(patsubst %.cc,$(O)/%.o,$(patsubst %.S,$(O)/%.o,$(patsubst %.c,$(O)/%.o,$(1))))
 
 # $(call program,PATH,SOURCES,LIBRARIES,CFLAGS): a program $(O)/PATH, linked
 # statically with libskyipc and libnr so that it runs from the build tree
@@ -105,6 +108,11 @@ $(O)/%.o: %.c $(O)/.flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.cc $(O)/.flags
+	$(call say,CXX,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(CPPFLAGS) $(ALLCXXFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
 
 $(O)/%.o: %.S $(O)/.flags
 	$(call say,AS,$@)
@@ -130,10 +138,10 @@ install: lib install-lib install-nr $(install_targets)
 uninstall: uninstall-lib uninstall-nr $(uninstall_targets)
 
 format:
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+	$(Q)git ls-files '*.c' '*.cc' '*.h' | xargs clang-format -i
 
 check-format:
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	$(Q)git ls-files '*.c' '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 
 clean:
 	$(Q)rm -rf $(O) $(clean_extra)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <skyipc.h>
 
@@ -32,7 +31,7 @@ struct row *group_add(struct group *g, const struct peer *peer)
 	return r;
 }
 
-static int mode_number(const char *mode)
+int mode_number(const char *mode)
 {
 	if (!strcmp(mode, "blocking"))
 		return SKYIPC_BLOCKING;
@@ -108,19 +107,6 @@ void group_init(struct group *g, const struct options *o, const char *placement,
 		(uint64_t)(o->seconds * 1e9 / o->rounds) + 20000000000u;
 }
 
-static void progress(const struct group *g, unsigned round, const struct row *r)
-{
-	if (!isatty(STDERR_FILENO))
-		return;
-	if (!r)
-		fputs("\r\033[K", stderr);
-	else
-		fprintf(stderr, "\r\033[K%s %s, %zu bytes: round %u of %u, %s",
-			g->o->bench, g->place.name, g->size, round + 1,
-			g->o->rounds, r->name);
-	fflush(stderr);
-}
-
 static int row_possible(const struct group *g, struct row *r)
 {
 	const char *why = g->why_not;
@@ -145,7 +131,9 @@ void group_run(struct group *g)
 
 			if (r->out.state != PEER_OK || !row_possible(g, r))
 				continue;
-			progress(g, round, r);
+			progress("%s %s, %zu bytes: round %u of %u, %s",
+				 g->o->bench, g->place.name, g->size, round + 1,
+				 g->o->rounds, r->name);
 			loop.batch = r->batch;
 			if (work.watch)
 				work.arg = r;
@@ -154,7 +142,7 @@ void group_run(struct group *g)
 			run_once(r->peer, &r->cfg, &g->place, &work, &r->out);
 		}
 	}
-	progress(g, 0, NULL);
+	progress(NULL);
 }
 
 int group_complaints(const struct group *g)

@@ -58,6 +58,9 @@ void group_init(struct group *g, const struct options *o, const char *placement,
 /** One more row; the others' addresses change. */
 struct row *group_add(struct group *g, const struct peer *peer);
 
+/** "polling": SKYIPC_POLLING, and so on. */
+int mode_number(const char *mode);
+
 /** Measure, in rounds. */
 void group_run(struct group *g);
 
@@ -91,5 +94,7 @@ int cmd_throughput(const struct options *o);
 int cmd_idle(const struct options *o);
 int cmd_openloop(const struct options *o);
 int cmd_kv(const struct options *o);
+int cmd_nr(const struct options *o);
+int cmd_shm_vs_msg(const struct options *o);
 
 #endif /* BENCH_BENCH_H */

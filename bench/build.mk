@@ -4,7 +4,7 @@
 # and skybench says at run time which package would bring it.
 
 # The JSON writer is skyctl's.
-bench_srcs := $(sort $(wildcard bench/*.c)) tools/json.c
+bench_srcs := $(sort $(wildcard bench/*.c bench/*.cc)) tools/json.c
 bench_libs := -lrt -lm
 bench_def  := -Ibench -Itools
 
@@ -41,6 +41,18 @@ $(call bench_peer,HAVE_ICEORYX,$(call header,iceoryx_binding_c/client.h,$(iox_fl
 	bench/peer_iceoryx.c,$(iox_flags),-liceoryx_binding_c)
 $(call bench_peer,HAVE_LIBCRYPTO,$(call have,libcrypto),bench/kv_crypto.c,\
 	$(call pkg_flags,--cflags,libcrypto),$(call pkg_flags,--libs,libcrypto))
+
+# nr's peers; two of them need C++, and where their headers are is known.
+$(call bench_peer,HAVE_URCU,$(and $(call have,liburcu-qsbr),$(call have,liburcu-cds)),\
+	bench/nr_peer_urcu.c,$(call pkg_flags,--cflags,liburcu-qsbr liburcu-cds),\
+	$(call pkg_flags,--libs,liburcu-qsbr liburcu-cds))
+$(call bench_peer,HAVE_CK,$(call have,ck),bench/nr_peer_ck.c,\
+	$(call pkg_flags,--cflags,ck),$(call pkg_flags,--libs,ck))
+have_cxx := $(shell command -v $(CXX) >/dev/null 2>&1 && echo 1)
+$(call bench_peer,HAVE_TBB,$(and $(have_cxx),$(call have,tbb)),bench/nr_peer_tbb.cc,\
+	$(call pkg_flags,--cflags,tbb),$(call pkg_flags,--libs,tbb) -lstdc++)
+$(call bench_peer,HAVE_CUCKOO,$(and $(have_cxx),$(if $(wildcard \
+	/usr/include/libcuckoo/cuckoohash_map.hh),1)),bench/nr_peer_cuckoo.cc,,-lstdc++)
 
 $(call program,bench/skybench,$(bench_srcs),$(bench_libs),$(bench_def))
 

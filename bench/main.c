@@ -21,9 +21,9 @@ static const struct {
 	{ "idle", cmd_idle },
 	{ "openloop", cmd_openloop },
 	{ "kv", cmd_kv },
+	{ "nr", cmd_nr },
+	{ "shm-vs-msg", cmd_shm_vs_msg },
 };
-
-#define NQUESTIONS (sizeof(questions) / sizeof(questions[0]))
 
 /* What is opened for the JSON must not become a closed standard output. */
 static void standard_files(void)
@@ -45,10 +45,8 @@ int main(int argc, char **argv)
 
 	standard_files();
 	options_read(&o, argc, argv);
-	while (q < NQUESTIONS && strcmp(questions[q].name, o.bench))
+	while (strcmp(questions[q].name, o.bench))
 		q++;
-	if (q == NQUESTIONS)
-		dief(2, "%s: no such question (see --help)", o.bench);
 	if (place_init(o.cpus))
 		return 2;
 	if (!o.placements_named && place_cpus() < 2) {

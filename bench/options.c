@@ -1,177 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "nr_peer.h"
 #include "options.h"
 #include "peer.h"
 #include "util.h"
 
-#define USAGE 2
+static const struct {
+	const char *name;
+	unsigned question;
+} questions[] = {
+	{ "rtt", Q_RTT },
+	{ "async", Q_ASYNC },
+	{ "throughput", Q_THROUGHPUT },
+	{ "idle", Q_IDLE },
+	{ "openloop", Q_OPENLOOP },
+	{ "kv", Q_KV },
+	{ "nr", Q_NR },
+	{ "shm-vs-msg", Q_SHM_VS_MSG },
+};
 
-static const char help_text[] =
-	"usage: skybench QUESTION [options]\n"
-	"\n"
-	"Questions\n"
-	"  rtt         how long does a call take, there and back\n"
-	"  async       how many calls per second with several outstanding\n"
-	"  throughput  how many bytes per second, next to memcpy\n"
-	"  idle        what does a server cost that nobody calls\n"
-	"  openloop    how long do calls take that arrive at a fixed rate\n"
-	"  kv          client, encryption server and key-value server\n"
-	"\n"
-	"What is measured\n"
-	"  --transport NAME[,..]  of skyipc; none: without skyipc     (shm)\n"
-	"  --mode MODE[,..]       adaptive, blocking, polling: how skyipc's\n"
-	"                         server waits            (adaptive; idle: "
-	"all)\n"
-	"  --peer NAME[,..]       all, none, or of those below\n"
-	"                                            (all; idle, openloop: "
-	"none)\n"
-	"  --placement P[,..]     same-cpu, cross-cpu             (cross-cpu; "
-	"kv:\n"
-	"                         both; same-cpu where there is but one)\n"
-	"  --cpus A,B[,..]        use these CPUs: clients' first, then "
-	"servers'\n"
-	"  --size N[,..]          payload bytes each way; k, M, G     (8)\n"
-	"  --clients N            client processes                    (1)\n"
-	"  --workers N            of skyipc's server (as many as it has CPUs)\n"
-	"  --depth N              async: outstanding calls of a client (32)\n"
-	"  --rate N[,..]          openloop: calls per second, of each client\n"
-	"                                                  "
-	"(1000,10000,100000)\n"
-	"  --gap US[,..]          rtt: the client computes so long between "
-	"calls\n"
-	"  --server-reads         throughput: the server loads a word of each\n"
-	"                         page of a request it gets in place\n"
-	"  --data PATH            kv: file or directory to store (texts in\n"
-	"                         /usr/share/common-licenses and doc)\n"
-	"\n"
-	"How long\n"
-	"  --calls N              of each row at most                 "
-	"(1000000)\n"
-	"  --seconds S            for each row at most            (1; idle: "
-	"5)\n"
-	"  --rounds N             rows take turns so many times       (5)\n"
-	"\n"
-	"Where it goes\n"
-	"  --json FILE            one object for each row; - is standard "
-	"output\n"
-	"  --plot DIR             pictures, SVG and PNG; needs gnuplot\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0; 1: something could not be measured; 2: wrong usage.\n"
-	"\n"
-	"Peers:";
+#define NQUESTIONS (sizeof(questions) / sizeof(questions[0]))
 
-static void help(void)
+static const char *question_name(unsigned question)
 {
-	int err;
-
-	fputs(help_text, stdout);
-	for (int i = 0; peers[i]; i++)
-		printf("%s%s", i % 5 ? ", " : "\n  ", peers[i]->name);
-	putchar('\n');
-	for (unsigned i = 0; peer_not_built_name(i); i++)
-		printf("  %s: %s\n", peer_not_built_name(i),
-		       peer_not_built(peer_not_built_name(i)));
-	err = flush_error(stdout);
-	if (err)
-		dief(1, "standard output: %s", strerror(err));
-	exit(0);
+	for (size_t i = 0; i < NQUESTIONS; i++)
+		if (questions[i].question == question)
+			return questions[i].name;
+	return NULL;
 }
 
-static void split(struct str_list *l, const char *opt, const char *arg)
+static unsigned question_of(const char *name)
 {
-	char *copy = strdup(arg), *at = copy;
-
-	if (!copy)
-		dief(1, "out of memory");
-	if (l->v)
-		free(l->v[0]);
-	free(l->v);
-	l->n = 0;
-	l->v = xcalloc(strlen(arg) + 1, sizeof(char *));
-	while (at) {
-		char *word = strsep(&at, ",");
-
-		if (!*word)
-			dief(USAGE, "%s: '%s': an empty name", opt, arg);
-		for (size_t i = 0; i < l->n; i++)
-			if (!strcmp(l->v[i], word))
-				dief(USAGE, "%s: %s is there twice", opt, word);
-		l->v[l->n++] = word;
-	}
+	for (size_t i = 0; i < NQUESTIONS; i++)
+		if (!strcmp(questions[i].name, name))
+			return questions[i].question;
+	dief(ARGS_USAGE, "%s: no such question (see --help)", name);
 }
 
-static uint64_t number(const char *opt, const char *arg, uint64_t min,
-		       uint64_t max)
+static int peer_known(const struct options *o, const char *name)
 {
-	unsigned long long n;
-	unsigned shift = 0;
-	char *end;
-
-	errno = 0;
-	n = strtoull(arg, &end, 10);
-	if (*end == 'k' || *end == 'K')
-		shift = 10;
-	else if (*end == 'M')
-		shift = 20;
-	else if (*end == 'G')
-		shift = 30;
-	end += shift != 0;
-	if (end == arg || *end || *arg < '0' || *arg > '9')
-		dief(USAGE, "%s: '%s' is not a number", opt, arg);
-	if (errno || n > UINT64_MAX >> shift || n << shift < min ||
-	    n << shift > max)
-		dief(USAGE, "%s: %s is not between %llu and %llu", opt, arg,
-		     (unsigned long long)min, (unsigned long long)max);
-	return n << shift;
-}
-
-static void numbers(struct num_list *l, const char *opt, const char *arg,
-		    uint64_t min, uint64_t max)
-{
-	struct str_list words = { NULL, 0 };
-
-	free(l->v);
-	split(&words, opt, arg);
-	l->n = words.n;
-	l->v = xcalloc(words.n, sizeof(*l->v));
-	for (size_t i = 0; i < words.n; i++)
-		l->v[i] = number(opt, words.v[i], min, max);
-	free(words.v[0]);
-	free(words.v);
-}
-
-static double seconds(const char *opt, const char *arg)
-{
-	char *end;
-	double s = strtod(arg, &end);
-
-	if (end == arg || *end || isnan(s))
-		dief(USAGE, "%s: '%s' is not a time in seconds", opt, arg);
-	/* Any shorter, and a round would be no time at all. */
-	if (s < 0.001 || s > 86400)
-		dief(USAGE, "%s: %s is not between 0.001 and 86400", opt, arg);
-	return s;
-}
-
-static void check_words(const struct str_list *l, const char *opt,
-			const char *const *known)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		int k = 0;
-
-		while (known[k] && strcmp(known[k], l->v[i]))
-			k++;
-		if (!known[k])
-			dief(USAGE, "%s: %s is not known (see --help)", opt,
-			     l->v[i]);
-	}
+	if (o->question == Q_NR)
+		return nr_peer_known(name) || nr_peer_missing(name);
+	return peer_find(name) || peer_not_built(name);
 }
 
 static void check_peers(struct options *o)
@@ -186,35 +60,50 @@ static void check_peers(struct options *o)
 		return;
 	o->peers_named = 1;
 	for (size_t i = 0; i < o->peers.n; i++)
-		if (!peer_find(o->peers.v[i]) && !peer_not_built(o->peers.v[i]))
-			dief(USAGE, "--peer: %s is not known (see --help)",
+		if (!peer_known(o, o->peers.v[i]))
+			dief(ARGS_USAGE, "--peer: %s is not known (see --help)",
 			     o->peers.v[i]);
+}
+
+static void defaults_nr(struct options *o)
+{
+	args_split(&o->structures, "", "map");
+	args_split(&o->skews, "", "uniform");
+	args_numbers(&o->writes, "", "0,1,10,50,100", 0, 100);
+	o->entries = 1000000;
+	o->warm_up = 0.1;
+	o->sample = 16;
+	args_numbers(&o->client_counts, "", "1,2,4,8", 1, UINT64_MAX);
+	args_numbers(&o->lines, "", "1,2,4,8", 1, UINT64_MAX);
+	args_split(&o->by, "", "threads,processes");
 }
 
 static void defaults(struct options *o, const char *bench)
 {
-	int idle = !strcmp(bench, "idle"), open = !strcmp(bench, "openloop");
-	int bytes = !strcmp(bench, "throughput");
+	unsigned q = question_of(bench);
 
 	memset(o, 0, sizeof(*o));
 	o->bench = bench;
-	split(&o->transports, "", "shm");
-	split(&o->modes, "", idle ? "adaptive,blocking,polling" : "adaptive");
-	split(&o->peers, "", idle || open ? "none" : "all");
-	split(&o->placements, "",
-	      !strcmp(bench, "kv") ? "same-cpu,cross-cpu" : "cross-cpu");
-	numbers(&o->sizes, "",
-		bytes		       ? "4k,16k,64k,256k,1M,4M"
-		: !strcmp(bench, "kv") ? "4k"
+	o->question = q;
+	args_split(&o->transports, "", "shm");
+	args_split(&o->modes, "",
+		   q == Q_IDLE ? "adaptive,blocking,polling" : "adaptive");
+	args_split(&o->peers, "", q & (Q_IDLE | Q_OPENLOOP) ? "none" : "all");
+	args_split(&o->placements, "",
+		   q == Q_KV ? "same-cpu,cross-cpu" : "cross-cpu");
+	args_numbers(&o->sizes, "",
+		     q == Q_THROUGHPUT ? "4k,16k,64k,256k,1M,4M"
+		     : q == Q_KV       ? "4k"
 				       : "8",
-		1, UINT64_MAX);
-	numbers(&o->rates, "", "1000,10000,100000", 1, UINT64_MAX);
-	numbers(&o->gaps, "", "0", 0, 0);
+		     1, UINT64_MAX);
+	args_numbers(&o->rates, "", "1000,10000,100000", 1, UINT64_MAX);
+	args_numbers(&o->gaps, "", "0", 0, 0);
 	o->calls = 1000000;
-	o->seconds = idle ? 5 : 1;
+	o->seconds = q == Q_IDLE ? 5 : 1;
 	o->clients = 1;
 	o->depth = 32;
-	o->rounds = idle ? 1 : 5;
+	o->rounds = q == Q_IDLE ? 1 : 5;
+	defaults_nr(o);
 }
 
 enum {
@@ -236,6 +125,17 @@ enum {
 	OPT_JSON,
 	OPT_PLOT,
 	OPT_DATA,
+	OPT_STRUCTURE,
+	OPT_THREADS,
+	OPT_WRITES,
+	OPT_SKEW,
+	OPT_ENTRIES,
+	OPT_TOPOLOGY,
+	OPT_WARM_UP,
+	OPT_SAMPLE,
+	OPT_LONGEST,
+	OPT_LINES,
+	OPT_BY,
 	OPT_HELP,
 };
 
@@ -258,6 +158,17 @@ static const struct option long_options[] = {
 	{ "json", 1, NULL, OPT_JSON },
 	{ "plot", 1, NULL, OPT_PLOT },
 	{ "data", 1, NULL, OPT_DATA },
+	{ "structure", 1, NULL, OPT_STRUCTURE },
+	{ "threads", 1, NULL, OPT_THREADS },
+	{ "writes", 1, NULL, OPT_WRITES },
+	{ "skew", 1, NULL, OPT_SKEW },
+	{ "entries", 1, NULL, OPT_ENTRIES },
+	{ "topology", 1, NULL, OPT_TOPOLOGY },
+	{ "warm-up", 1, NULL, OPT_WARM_UP },
+	{ "sample", 1, NULL, OPT_SAMPLE },
+	{ "longest", 1, NULL, OPT_LONGEST },
+	{ "lines", 1, NULL, OPT_LINES },
+	{ "by", 1, NULL, OPT_BY },
 	{ "help", 0, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -266,22 +177,108 @@ static const struct option long_options[] = {
  * An option the question has no use for would be believed to have been
  * measured.
  */
-static void check_used(const char *bench, int opt, const char *name)
+static void check_used(const struct options *o, int opt, const char *name)
 {
 	static const struct {
 		int opt;
-		const char *bench;
-	} only[] = {
-		{ OPT_DEPTH, "async" },	     { OPT_RATE, "openloop" },
-		{ OPT_GAP, "rtt" },	     { OPT_DATA, "kv" },
-		{ OPT_READS, "throughput" },
+		unsigned questions;
+	} of[] = {
+		{ OPT_TRANSPORT, Q_CALLS },
+		{ OPT_MODE, Q_CALLS | Q_SHM_VS_MSG },
+		{ OPT_PEER, Q_CALLS | Q_NR },
+		{ OPT_SIZE, Q_CALLS },
+		{ OPT_PLACEMENT, Q_CALLS },
+		{ OPT_CALLS, Q_CALLS | Q_SHM_VS_MSG },
+		{ OPT_CLIENTS, Q_CALLS | Q_SHM_VS_MSG },
+		{ OPT_WORKERS, Q_CALLS },
+		{ OPT_DEPTH, Q_ASYNC },
+		{ OPT_RATE, Q_OPENLOOP },
+		{ OPT_GAP, Q_RTT },
+		{ OPT_DATA, Q_KV },
+		{ OPT_READS, Q_THROUGHPUT },
+		{ OPT_STRUCTURE, Q_NR },
+		{ OPT_THREADS, Q_NR },
+		{ OPT_WRITES, Q_NR },
+		{ OPT_SKEW, Q_NR },
+		{ OPT_ENTRIES, Q_NR },
+		{ OPT_TOPOLOGY, Q_NR },
+		{ OPT_WARM_UP, Q_NR },
+		{ OPT_SAMPLE, Q_NR },
+		{ OPT_LONGEST, Q_NR },
+		{ OPT_LINES, Q_SHM_VS_MSG },
+		{ OPT_BY, Q_SHM_VS_MSG },
 	};
 
-	for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++)
-		if (only[i].opt == opt && strcmp(only[i].bench, bench))
-			dief(USAGE, "%s: only %s uses it", name, only[i].bench);
-	if (opt == OPT_PLOT && !strcmp(bench, "idle"))
-		dief(USAGE, "--plot: idle measures no latency to draw");
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		if (of[i].opt != opt || (of[i].questions & o->question))
+			continue;
+		if (question_name(of[i].questions))
+			dief(ARGS_USAGE, "%s: only %s uses it", name,
+			     question_name(of[i].questions));
+		dief(ARGS_USAGE, "%s: %s does not use it", name, o->bench);
+	}
+	if (opt == OPT_PLOT && o->question == Q_IDLE)
+		dief(ARGS_USAGE, "--plot: idle measures no latency to draw");
+}
+
+static void add_topology(struct options *o, const char *spec)
+{
+	const char **more =
+		realloc(o->topologies, (o->ntopologies + 1) * sizeof(*more));
+
+	if (!more)
+		dief(1, "out of memory");
+	o->topologies = more;
+	o->topologies[o->ntopologies++] = spec;
+}
+
+static void nr_option(struct options *o, int opt, const char *name)
+{
+	static const char *const structures[] = { "map", "omap", "queue",
+						  NULL };
+	static const char *const skews[] = { "uniform", "zipf", NULL };
+	static const char *const by[] = { "threads", "processes", NULL };
+
+	switch (opt) {
+	case OPT_STRUCTURE:
+		args_split(&o->structures, name, optarg);
+		args_known(&o->structures, name, structures);
+		break;
+	case OPT_THREADS:
+		args_numbers(&o->threads, name, optarg, 1, 4096);
+		break;
+	case OPT_WRITES:
+		args_numbers(&o->writes, name, optarg, 0, 100);
+		break;
+	case OPT_SKEW:
+		args_split(&o->skews, name, optarg);
+		args_known(&o->skews, name, skews);
+		break;
+	case OPT_ENTRIES:
+		o->entries = args_number(name, optarg, 1, UINT64_C(1) << 30);
+		break;
+	case OPT_TOPOLOGY:
+		add_topology(o, optarg);
+		break;
+	case OPT_WARM_UP:
+		o->warm_up = args_seconds(name, optarg);
+		break;
+	case OPT_SAMPLE:
+		o->sample = (unsigned)args_number(name, optarg, 1, 1 << 30);
+		break;
+	case OPT_LONGEST:
+		o->longest_ms = args_milliseconds(name, optarg);
+		break;
+	case OPT_LINES:
+		args_numbers(&o->lines, name, optarg, 1, 1024);
+		break;
+	case OPT_BY:
+		args_split(&o->by, name, optarg);
+		args_known(&o->by, name, by);
+		break;
+	default: /* getopt has said what is wrong */
+		exit(ARGS_USAGE);
+	}
 }
 
 static void one_option(struct options *o, int opt, const char *name)
@@ -292,46 +289,50 @@ static void one_option(struct options *o, int opt, const char *name)
 
 	switch (opt) {
 	case OPT_TRANSPORT:
-		split(&o->transports, name, optarg);
+		args_split(&o->transports, name, optarg);
 		break;
 	case OPT_MODE:
-		split(&o->modes, name, optarg);
-		check_words(&o->modes, name, modes);
+		args_split(&o->modes, name, optarg);
+		args_known(&o->modes, name, modes);
 		break;
 	case OPT_PEER:
-		split(&o->peers, name, optarg);
+		args_split(&o->peers, name, optarg);
 		break;
 	case OPT_PLACEMENT:
-		split(&o->placements, name, optarg);
-		check_words(&o->placements, name, places);
+		args_split(&o->placements, name, optarg);
+		args_known(&o->placements, name, places);
 		o->placements_named = 1;
 		break;
 	case OPT_SIZE:
-		numbers(&o->sizes, name, optarg, 1, UINT64_C(1) << 30);
+		args_numbers(&o->sizes, name, optarg, 1, UINT64_C(1) << 30);
 		break;
 	case OPT_RATE:
-		numbers(&o->rates, name, optarg, 1, 1000000000);
+		args_numbers(&o->rates, name, optarg, 1, 1000000000);
 		break;
 	case OPT_GAP:
-		numbers(&o->gaps, name, optarg, 0, 10000000);
+		args_numbers(&o->gaps, name, optarg, 0, 10000000);
 		break;
 	case OPT_CALLS:
-		o->calls = number(name, optarg, 1, UINT64_C(1) << 40);
+		o->calls = args_number(name, optarg, 1, UINT64_C(1) << 40);
 		break;
 	case OPT_SECONDS:
-		o->seconds = seconds(name, optarg);
+		o->seconds = args_seconds(name, optarg);
 		break;
 	case OPT_CLIENTS:
-		o->clients = (unsigned)number(name, optarg, 1, 4096);
+		if (o->question == Q_SHM_VS_MSG)
+			args_numbers(&o->client_counts, name, optarg, 1, 4096);
+		else
+			o->clients =
+				(unsigned)args_number(name, optarg, 1, 4096);
 		break;
 	case OPT_WORKERS:
-		o->workers = (unsigned)number(name, optarg, 1, 4096);
+		o->workers = (unsigned)args_number(name, optarg, 1, 4096);
 		break;
 	case OPT_DEPTH:
-		o->depth = (unsigned)number(name, optarg, 1, 4096);
+		o->depth = (unsigned)args_number(name, optarg, 1, 4096);
 		break;
 	case OPT_ROUNDS:
-		o->rounds = (unsigned)number(name, optarg, 1, 10000);
+		o->rounds = (unsigned)args_number(name, optarg, 1, 10000);
 		break;
 	case OPT_READS:
 		o->server_reads = 1;
@@ -349,11 +350,34 @@ static void one_option(struct options *o, int opt, const char *name)
 		o->data = optarg;
 		break;
 	case OPT_HELP:
-		help();
-		break;
-	default: /* getopt has said what is wrong */
-		exit(USAGE);
+		options_help();
+	default:
+		nr_option(o, opt, name);
 	}
+}
+
+/*
+ * --longest asks one thing, which has values of its own for what is not said:
+ * so it is read before all others.
+ */
+static void longest_defaults(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (opt == OPT_LONGEST)
+			break;
+	opterr = 1;
+	optind = 0; /* from the start again */
+	if (opt != OPT_LONGEST)
+		return;
+	args_numbers(&o->threads, "", "8", 1, UINT64_MAX);
+	args_numbers(&o->writes, "", "100", 0, 100);
+	args_split(&o->peers, "", "none");
+	o->seconds = 60;
+	o->rounds = 1;
+	o->sample = 1;
 }
 
 void options_read(struct options *o, int argc, char **argv)
@@ -362,30 +386,40 @@ void options_read(struct options *o, int argc, char **argv)
 
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 			 !strcmp(argv[1], "help")))
-		help();
+		options_help();
 	if (argc < 2 || argv[1][0] == '-')
-		dief(USAGE, "which question? (rtt, async, throughput, idle, "
-			    "openloop, kv; see --help)");
+		dief(ARGS_USAGE,
+		     "which question? (rtt, async, throughput, idle, "
+		     "openloop, kv, nr, shm-vs-msg; see --help)");
 	defaults(o, argv[1]);
 	argv[1] = argv[0];
 	argc--;
 	argv++;
+	if (o->question == Q_NR)
+		longest_defaults(o, argc, argv);
 	while ((opt = getopt_long(argc, argv, "", long_options, &which)) !=
 	       -1) {
 		char name[32];
 
 		snprintf(name, sizeof(name), "--%s", long_options[which].name);
 		if (opt != '?')
-			check_used(o->bench, opt, name);
+			check_used(o, opt, name);
 		one_option(o, opt, name);
 	}
 	if (optind < argc)
-		dief(USAGE, "%s: not an option (see --help)", argv[optind]);
+		dief(ARGS_USAGE, "%s: not an option (see --help)",
+		     argv[optind]);
 	check_peers(o);
+	if (!o->ntopologies)
+		add_topology(o, NULL);
+	if (o->longest_ms > 0 && o->sample != 1)
+		dief(ARGS_USAGE, "--longest: times every operation, --sample "
+				 "would miss some");
 	if (o->transports.n == 1 && !strcmp(o->transports.v[0], "none"))
 		o->transports.n = 0;
 	if (!o->transports.n && !o->peers.n)
-		dief(USAGE, "--transport none --peer none: nothing is left");
+		dief(ARGS_USAGE,
+		     "--transport none --peer none: nothing is left");
 	if (o->rounds > o->calls)
-		dief(USAGE, "--rounds: more than --calls");
+		dief(ARGS_USAGE, "--rounds: more than --calls");
 }

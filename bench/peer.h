@@ -118,6 +118,9 @@ int run_fail(struct run *run, const char *fmt, ...)
 int run_skip(struct run *run, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/** Has any process of the run called run_fail() or run_skip()? */
+int run_failed(const struct run *run);
+
 /** Zeroed memory shared over fork, freed after teardown(); NULL: run_fail() */
 void *run_shared(struct run *run, size_t len);
 

@@ -153,6 +153,11 @@ unsigned place_cpus(void)
 	return ncpus;
 }
 
+int place_cpu(unsigned i)
+{
+	return cpus[i];
+}
+
 int place_make(struct placement *p, const char *name, unsigned clients,
 	       const char **why)
 {

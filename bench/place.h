@@ -27,6 +27,9 @@ int place_init(const char *list);
 /** How many CPUs there are to use. */
 unsigned place_cpus(void);
 
+/** The @i-th of them. */
+int place_cpu(unsigned i);
+
 /**
  * place_make - lay out @clients clients and their server
  * @name: "same-cpu" or "cross-cpu".

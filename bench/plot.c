@@ -66,7 +66,7 @@ static void point(uint64_t value, uint64_t upto, void *arg)
 		fprintf(p->f, "%.1f %.9f %.6f\n", ns, share, 1 / (1 - share));
 }
 
-static FILE *create(const char *base, const char *suffix)
+FILE *plot_create(const char *base, const char *suffix)
 {
 	char path[PATH_MAX + 16];
 	FILE *f;
@@ -78,8 +78,7 @@ static FILE *create(const char *base, const char *suffix)
 	return f;
 }
 
-/* Close; -1 after an error message if not all of it could be written. */
-static int finish(FILE *f, const char *base, const char *suffix)
+int plot_finish(FILE *f, const char *base, const char *suffix)
 {
 	int err = flush_error(f);
 
@@ -113,15 +112,15 @@ static void put_data(const struct group *g, FILE *f, FILE *bars)
 
 static int write_data(const struct group *g, const char *base)
 {
-	FILE *f = create(base, ".dat"), *bars = create(base, ".bars");
+	FILE *f = plot_create(base, ".dat"), *bars = plot_create(base, ".bars");
 	int bad = !f || !bars;
 
 	if (!bad)
 		put_data(g, f, bars);
 	if (f)
-		bad |= finish(f, base, ".dat");
+		bad |= plot_finish(f, base, ".dat");
 	if (bars)
-		bad |= finish(bars, base, ".bars");
+		bad |= plot_finish(bars, base, ".bars");
 	return bad ? -1 : 0;
 }
 
@@ -134,8 +133,7 @@ static size_t measured(const struct group *g)
 	return n;
 }
 
-/* A single-quoted gnuplot string has no escapes but '' itself. */
-static void put_quoted(FILE *f, const char *base, const char *suffix)
+void plot_quoted(FILE *f, const char *base, const char *suffix)
 {
 	fputc('\'', f);
 	for (; *base; base++)
@@ -151,11 +149,11 @@ static void put_plots(FILE *f, const struct group *g, const char *base,
 
 	snprintf(file, sizeof(file), "-%s.%s", picture, suffix);
 	fputs("set output ", f);
-	put_quoted(f, base, file);
+	plot_quoted(f, base, file);
 	fputs("\ndata = ", f);
-	put_quoted(f, base, ".dat");
+	plot_quoted(f, base, ".dat");
 	fputs("\nbars = ", f);
-	put_quoted(f, base, ".bars");
+	plot_quoted(f, base, ".bars");
 	fputs("\nunset logscale; unset yrange; unset xrange\n"
 	      "set grid; set key outside right; set xtics auto norotate\n",
 	      f);
@@ -191,7 +189,7 @@ static void put_plots(FILE *f, const struct group *g, const char *base,
 static int write_script(const struct group *g, const char *base)
 {
 	static const char *const pictures[] = { "percentiles", "cdf", "bars" };
-	FILE *f = create(base, ".gnuplot");
+	FILE *f = plot_create(base, ".gnuplot");
 
 	if (!f)
 		return -1;
@@ -205,10 +203,10 @@ static int write_script(const struct group *g, const char *base)
 		fputs("set terminal pngcairo size 1200,700\n", f);
 		put_plots(f, g, base, pictures[i], "png");
 	}
-	return finish(f, base, ".gnuplot");
+	return plot_finish(f, base, ".gnuplot");
 }
 
-static int draw(const char *base)
+int plot_draw(const char *base)
 {
 	char script[PATH_MAX + 16];
 	int status = -1;
@@ -235,7 +233,7 @@ int plot_group(const struct group *g)
 	char base[PATH_MAX];
 
 	stem(g, base, sizeof(base));
-	if (write_data(g, base) || write_script(g, base) || draw(base))
+	if (write_data(g, base) || write_script(g, base) || plot_draw(base))
 		return -1;
 	return 0;
 }

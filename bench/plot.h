@@ -17,4 +17,22 @@ void plot_check(const char *dir);
  */
 int plot_group(const struct group *g);
 
+/*
+ * Pieces, for what draws something else. @base: what all files of a picture
+ * begin with.
+ */
+
+/** A file; NULL after an error message. */
+FILE *plot_create(const char *base, const char *suffix);
+
+/** Close it; -1 after an error message if not all of it could be written. */
+int plot_finish(FILE *f, const char *base, const char *suffix);
+
+/** A single-quoted gnuplot string, which has no escapes but '' itself. */
+void plot_quoted(FILE *f, const char *base, const char *suffix);
+
+/** Let gnuplot run the script @base.gnuplot; non-zero after an error message.
+ */
+int plot_draw(const char *base);
+
 #endif /* BENCH_PLOT_H */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "env.h"
-#include "json.h"
 #include "plot.h"
 #include "report.h"
 #include "util.h"
@@ -48,16 +47,41 @@ FILE *report_out(void)
 	return json == stdout ? stderr : stdout;
 }
 
-void report_head(const struct options *o, const char *meaning)
+FILE *report_json(void)
+{
+	return json;
+}
+
+void report_flush(void)
+{
+	flush_to(report_out(), &out_err);
+	if (json)
+		flush_to(json, &json_err);
+}
+
+static void head(const struct options *o, const char *meaning)
 {
 	FILE *to = report_out();
 
 	env_print(to);
 	fprintf(to, "measured    %s\n", meaning);
-	fprintf(to, "            %u round%s in turn, %u client%s\n", o->rounds,
-		o->rounds == 1 ? "" : "s", o->clients,
+	fprintf(to, "            %u round%s in turn", o->rounds,
+		o->rounds == 1 ? "" : "s");
+}
+
+void report_meaning(const struct options *o, const char *meaning)
+{
+	head(o, meaning);
+	fputc('\n', report_out());
+	flush_to(report_out(), &out_err);
+}
+
+void report_head(const struct options *o, const char *meaning)
+{
+	head(o, meaning);
+	fprintf(report_out(), ", %u client%s\n", o->clients,
 		o->clients == 1 ? "" : "s");
-	flush_to(to, &out_err);
+	flush_to(report_out(), &out_err);
 }
 
 void report_group(const struct group *g)
@@ -124,6 +148,13 @@ static void json_calls(struct json *j, const struct group *g,
 	json_fixed(j, "ratio", bytes / g->memcpy_bytes_per_s);
 }
 
+void report_json_env(struct json *j)
+{
+	json_str(j, "cpu", env_cpu());
+	json_str(j, "kernel", env_kernel());
+	json_str(j, "virt", env_virt());
+}
+
 static void json_row(const struct group *g, const struct row *r)
 {
 	struct json j;
@@ -145,9 +176,7 @@ static void json_row(const struct group *g, const struct row *r)
 		json_idle(&j, g, r);
 	else
 		json_calls(&j, g, r);
-	json_str(&j, "cpu", env_cpu());
-	json_str(&j, "kernel", env_kernel());
-	json_str(&j, "virt", env_virt());
+	report_json_env(&j);
 	json_end(&j);
 }
 

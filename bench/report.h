@@ -3,6 +3,7 @@
 #define BENCH_REPORT_H
 
 #include "bench.h"
+#include "json.h"
 #include "table.h"
 
 /** Open what the options name; before measuring, so that mistakes cost nothing.
@@ -12,7 +13,19 @@ void report_open(const struct options *o);
 /** Where tables go: standard output, unless the JSON has it. */
 FILE *report_out(void);
 
+/** Where rows of JSON go; NULL: nobody wants any. */
+FILE *report_json(void);
+
+/** What the numbers of a row depend on; its last fields. */
+void report_json_env(struct json *j);
+
+/** After tables and rows: see report_close(). */
+void report_flush(void);
+
 /** The environment, and what the numbers of this question mean. */
+void report_meaning(const struct options *o, const char *meaning);
+
+/** The same, with how many clients there are. */
 void report_head(const struct options *o, const char *meaning);
 
 /** The line above a table. */

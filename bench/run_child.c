@@ -67,6 +67,11 @@ int run_skip(struct run *run, const char *fmt, ...)
 	return PEER_SKIPPED;
 }
 
+int run_failed(const struct run *run)
+{
+	return atomic_load(&run->priv->ctl->why_state) != WHY_NOTHING;
+}
+
 void *run_map(struct run *run, size_t len, int flags)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,

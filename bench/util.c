@@ -75,6 +75,21 @@ int find_program(const char *program, char *path, size_t len)
 	return -1;
 }
 
+void progress(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	fputs("\r\033[K", stderr);
+	if (fmt) {
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+	}
+	fflush(stderr);
+}
+
 int flush_error(FILE *f)
 {
 	errno = EIO; /* of a write before that is not told any more */

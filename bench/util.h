@@ -13,6 +13,9 @@ void warnf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void dief(int code, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 
+/** A line on a terminal that stands there until the next; NULL: none. */
+void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /** Flush; 0, or the errno value of what of @f could not be written. */
 int flush_error(FILE *f);
 

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <nr.h>
+#include <nr_stats.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +73,7 @@ static int count(struct nr *nr, struct nr_context *c)
 		       ", replica %" PRIu32 " combined %" PRIu64 " times\n",
 		       stats.replicas, stats.log_tail, replica.replica,
 		       replica.batches);
+	nr_stats_print(stdout, &stats, &replica, 1, 0);
 	return nr_replica_remove(nr, (uint32_t)more);
 }
 

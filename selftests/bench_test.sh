@@ -22,7 +22,7 @@ ok() {
 not_ok() {
 	n=$((n + 1))
 	echo "not ok $n - $*"
-	sed 's/^/# /' "$tmp/out" "$tmp/err" | head -n 20
+	sed 's/^/# /' "$tmp/err" "$tmp/out" | head -n 20
 	failed=1
 }
 
@@ -98,6 +98,85 @@ if command -v python3 >/dev/null; then
 for line in sys.stdin: json.loads(line)' <"$rows" 2>>"$tmp/err"
 	}
 fi
+# what nr counted adds up: operations, what they made of the structure, batches
+adds_up() { :; }
+if command -v python3 >/dev/null; then
+	adds_up() {
+		python3 - "$rows" 2>>"$tmp/err" <<-'END'
+			import json, sys
+			for line in open(sys.argv[1]):
+			    r = json.loads(line)
+			    w = r["writes"]
+			    assert r["operations"] == r["reads"] + r["updates"] > 0, line
+			    assert (r["reads"] > 0) == (w < 100), line
+			    assert (r["updates"] > 0) == (w > 0), line
+			    assert r["counted_entries"] == r["expected_entries"], line
+			    assert r["rounds"] == 2, line
+			    s = r["operations"] * 1e9 / r["wall_ns"]
+			    assert abs(s - r["ops_per_s"]) <= s / 1000 + 1, line
+			    for kind, n in ("read_ns", r["reads"]), ("update_ns", r["updates"]):
+			        if kind in r:
+			            h = r[kind]
+			            assert 0 < h["timed"] <= n, line
+			            assert 0 < h["p50"] <= h["p99"] <= h["p100"], line
+			    if r["name"] != "libnr":
+			        continue
+			    # looking for memory and getting it takes some more
+			    c = r["libnr"]
+			    for kind in "reads", "updates":
+			        assert r[kind] <= c["made_" + kind], line
+			        assert 0 <= c[kind] - c["made_" + kind] <= 1000, line
+			    b = c["batch_sizes"]
+			    assert sum(b) == c["batches"], line
+			    assert sum(n << k for k, n in enumerate(b)) <= c["updates"], line
+			    assert sum((2 << k) * n - n for k, n in enumerate(b)) >= c["updates"], line
+			    assert c["replicas"] == (2 if r["topology"] == "2x1" else 1), line
+		END
+	}
+fi
+
+# nr WORDS NAMES ARGUMENTS...: a short time, on two places and on one
+nr() {
+	local words=$1 names=$2
+	shift 2
+	# shellcheck disable=SC2086 # names
+	if run 0 nr "$@" --topology 1x2 --topology 2x1 --entries 1000 \
+		--seconds 0.06 --warm-up 0.01 --rounds 2 --sample 4 &&
+		rows_have $names && adds_up; then
+		ok "$words"
+	else
+		not_ok "$words"
+	fi
+}
+# All that were built, by --help; some spin, and those for queues are no map.
+nr_peers=$("$bench" --help | sed -n '/^Peers of nr:/,$s/^  \([^:]*\)$/\1/p' | tr , ' ')
+[ "$cpus" -ge 2 ] ||
+	nr_peers=$(echo "$nr_peers" | sed 's/rwcohort//; s/libcuckoo//')
+locks='libnr mutex rwlock nr-lock'
+nr 'nr: a map, all peers' "$locks ${nr_peers/wfcq/}" --threads 2 \
+	--writes 0,50,100
+nr 'nr: zipf, and more threads than CPUs' "$locks" --threads $((2 * cpus + 1)) \
+	--skew zipf --writes 10
+nr 'nr: an ordered map' "$locks" --structure omap --threads 2 --writes 10,100
+nr 'nr: a queue, all peers' "$locks $(echo "$nr_peers" | grep -ow 'tbb\|wfcq')" \
+	--structure queue --threads 2 --writes 0,100
+if run 0 nr --longest 86400000 --seconds 0.1 --warm-up 0.01 --entries 1000 &&
+	grep -q 'threads":8,"writes":100,.*"ops_per_sample":1,' "$rows" &&
+	grep -q 'the longest of [0-9]* updates' "$tmp/out" &&
+	run 1 nr --longest 0.001 --seconds 0.1 --warm-up 0.01 --entries 1000 &&
+	grep -q 'libnr: failed: an update took' "$tmp/err"; then
+	ok 'nr: the longest update'
+else
+	not_ok 'nr: the longest update'
+fi
+works 'shm-vs-msg, by threads and processes' 'shm shm-lock msg' shm-vs-msg \
+	--clients 1,3 --lines 1,8 --calls 300
+if [ "$(wc -l <"$rows")" = 24 ]; then
+	ok 'shm-vs-msg: all rows'
+else
+	not_ok 'shm-vs-msg: all rows'
+fi
+
 if run 0 rtt --peer none --calls 10 --rounds 1 && json &&
 	"$bench" rtt --peer none --calls 10 --rounds 1 --json - \
 		2>"$tmp/err" >"$rows" && json && [ "$(wc -l <"$rows")" = 1 ]; then
@@ -136,6 +215,16 @@ if command -v gnuplot >/dev/null; then
 		ok 'pictures'
 	else
 		not_ok 'pictures'
+	fi
+	if run 0 nr --threads 1,2 --writes 50 --peer mutex --entries 100 \
+		--seconds 0.01 --warm-up 0.01 --rounds 1 --plot "$tmp/nr-plots" &&
+		run 0 shm-vs-msg --clients 1 --lines 1 --calls 100 --rounds 1 \
+			--plot "$tmp/nr-plots" &&
+		[ "$(find "$tmp/nr-plots" -size +1k -name '*.svg' | wc -l)" = 3 ] &&
+		[ "$(find "$tmp/nr-plots" -size +1k -name '*.png' | wc -l)" = 3 ]; then
+		ok 'pictures of lines'
+	else
+		not_ok 'pictures of lines'
 	fi
 else
 	ok 'pictures # skip gnuplot is not installed'
@@ -203,6 +292,22 @@ refused 2 'only openloop uses it' rtt --rate 1000
 refused 2 'only rtt uses it' async --gap 0
 refused 2 'only throughput uses it' rtt --server-reads
 refused 2 'only kv uses it' rtt --data README.md
+refused 2 'only nr uses it' rtt --threads 2
+refused 2 'only shm-vs-msg uses it' nr --lines 1
+refused 2 'nr does not use it' nr --size 8
+refused 2 'nr does not use it' nr --clients 2
+refused 2 'is not known' nr --structure tree
+refused 2 'is not known' nr --skew normal
+refused 2 'is not known' nr --peer pipe
+refused 2 'is not known' nr --peer libnr
+refused 2 'is not between' nr --writes 101
+refused 2 'is not between' nr --threads 0
+refused 2 'is not between' nr --entries 0
+refused 2 'is not a time in milliseconds' nr --longest soon
+refused 2 'would miss some' nr --longest 50 --sample 2
+refused 2 '--topology 0x0: Invalid argument' nr --topology 0x0
+refused 2 'is not known' shm-vs-msg --by magic
+refused 2 'is not between' shm-vs-msg --lines 0
 refused 2 'no latency to draw' idle --plot "$tmp/plots"
 refused 1 "$tmp/none/rows: No such file" rtt --json "$tmp/none/rows"
 refused 1 "$tmp: Is a directory" rtt --json "$tmp"

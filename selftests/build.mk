@@ -48,6 +48,11 @@ kcall_hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 	selftests/hostile_raw.c selftests/hostile_lies.c \
 	selftests/kcall_raw.c
 
+# skybench's, without the rest of it
+bench_keys_test_srcs := selftests/testlib.c bench/nr_keys.c bench/util.c
+bench_keys_test_libs := -lm
+$(O)/selftests/bench_keys_test.o: extra_cflags += -Ibench
+
 # What the module computes without touching hardware: kmod/vmx/types.h
 mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \
 	selftests/mtrr_checks.c kmod/vmx/mtrr.c
@@ -73,6 +78,7 @@ nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_unit_test_srcs := selftests/testlib.c selftests/nr_cells.c
 nr_layout_test_srcs := $(nr_unit_test_srcs)
+nr_print_test_srcs := $(nr_unit_test_srcs)
 nr_replica_test_srcs := $(nr_unit_test_srcs)
 nr_topology_test_srcs := selftests/testlib.c
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
@@ -94,6 +100,7 @@ nr_cnr_parts_test_srcs := $(nr_cnr_test_srcs)
 nr_cnr_unit_test_srcs := $(nr_cnr_test_srcs)
 nr_async_test_srcs := $(nr_cnr_test_srcs)
 nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
+nr_show_test_srcs := selftests/testlib.c
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)
 nr_thread_test_srcs := selftests/testlib.c $(nr_load_srcs)
 $(call objs,$(nr_sched_srcs) $(nr_points_tests:%=selftests/%.c)): \

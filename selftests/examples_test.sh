@@ -189,6 +189,8 @@ expect nr_batches <<-END
 	replica 1: 11
 	replica 2: 11
 	2 replicas, log at 11, replica 1 combined 2 times
+	log: 11 updates, 11 done, 11 of 8192 entries in use, 2 replicas
+	replica 1 on place 0: 1 context, 11 applied, 0 behind
 END
 expect nr_lock <<-END
 	4 readers saw the new setting
@@ -217,6 +219,9 @@ expect nr_jobs <<-END
 	first: put out the fire
 	1003 jobs
 	1003 done, on several replicas
+END
+expect nr_status <<-END
+	visitors, 2 replicas, more than 99 updates: yes
 END
 expect nr_index <<-END
 	8 words, with rea: read reader real; the last is now real

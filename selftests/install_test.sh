@@ -66,6 +66,8 @@ cat >"$tmp/nr.c" <<'END'
 #include <nr_memfs.h>
 #include <nr_omap.h>
 #include <nr_queue.h>
+#include <nr_show.h>
+#include <nr_stats.h>
 #include <nr_vspace.h>
 #include <stdio.h>
 

@@ -162,6 +162,14 @@ static void hot_words_apart(void **state)
 	assert_true(sizeof(struct reader) == NR_APART);
 	assert_true(offsetof(struct nr_context, tail) < NR_LINE);
 	assert_true(offsetof(struct replica, read) < NR_LINE);
+	/* What a combiner counts for a batch of up to 15 is on one line. */
+	assert_true(LINE_OF(struct replica, stats.updates) ==
+		    LINE_OF(struct replica, stats.batch_sizes[3]));
+	assert_true(sizeof(struct item) == NR_LINE / 2);
+	/* A section is told on one line, and a reader writes one. */
+	assert_true(LINE_OF(struct rlock, writer) ==
+		    LINE_OF(struct rlock, section));
+	assert_true(offsetof(struct reader, lock) < NR_LINE);
 }
 
 /* An entry, and a slot, of a short operation are one line each. */

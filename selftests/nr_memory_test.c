@@ -3,6 +3,7 @@
 #include "nr_no_memory.h"
 
 #include "nr_cnr.h"
+#include "nr_show.h"
 
 struct list {
 	uint64_t n;
@@ -209,10 +210,44 @@ static void several_logs(void)
 	assert_int_equal(nr_cnr_destroy(cnr), 0);
 }
 
+/* Both sides are this process, whose thread has -EACCES for want of memory; but
+ * there may be others. */
+static int saw(const struct nr_seen *seen, void *arg)
+{
+	int own = seen->pid == getpid();
+
+	failures += seen->err == -ENOMEM || (own && seen->err);
+	*(int *)arg += own && !seen->err;
+	return 0;
+}
+
+static void a_shown(void)
+{
+	struct nr_shown *shown;
+	struct nr *nr;
+	int n = 0;
+
+	if (!tried(nr_create(&list_ops, NULL, &nr)))
+		return;
+	if (tried(nr_show(nr, "shown", &shown))) {
+		tried(nr_look(saw, &n));
+		assert_true(n == 1 || (!n && failures == 1));
+		nr_hide(shown);
+	}
+	assert_int_equal(nr_destroy(nr), 0);
+}
+
 static void replication(void **state)
 {
 	(void)state;
 	each_allocation_fails(everything, 1);
+}
+
+static void shown_to_others(void **state)
+{
+	(void)state;
+	/* Of others some are made, too, that we do not see. */
+	each_allocation_fails(a_shown, 0);
 }
 
 static void reader_lock(void **state)
@@ -231,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replication),
+		cmocka_unit_test(shown_to_others),
 		cmocka_unit_test(reader_lock),
 		cmocka_unit_test(logs),
 	};

@@ -179,7 +179,8 @@ static inline void check_tables(const struct pagetable *t)
 	uint64_t page = PAGE_BYTES / ARENA_UNIT;
 
 	for (uint32_t i = 0; i < a->n; i++) {
-		uint64_t used = i + 1 < a->n ? a->units[i] : a->used;
+		uint64_t used =
+			i + 1 < a->n ? arena_chunks(a)[i].units : a->used;
 
 		all += used / page;
 	}

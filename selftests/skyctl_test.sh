@@ -200,6 +200,48 @@ has '"result":"fail"\}$'
 json
 echo 'ok doctor'
 
+# --- structures that programs show: under names that they choose
+mkfifo "$tmp/stay"
+"$build/examples/nr_status" "$evil" <"$tmp/stay" >"$tmp/shown" 2>"$tmp/err" &
+shows=$!
+pids="$pids $shows"
+exec 3>"$tmp/stay"
+tries=0
+until grep -q shown "$tmp/shown"; do
+	tries=$((tries + 1))
+	[ $tries -lt 1000 ] || fail 'nr_status does not begin'
+	sleep 0.01
+done
+ctl 0 nr $shows
+has "^pid $shows \(nr_status\), user .*: e"'\\x1b\]0;x\\x07"'
+has '^replica 2 on place 1: 0 contexts, '
+clean
+ctl 0 nr
+has "^pid $shows \(nr_status\)"
+clean
+ctl 0 nr --json $shows
+has "\"pid\":$shows,.*\"stats\":.\"log\":.\"size\":8192,"
+clean
+json
+if [ "$(id -u)" = 0 ] && setpriv --reuid=65534 --clear-groups \
+	test -x "$skyctl" 2>/dev/null; then
+	code=0
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$skyctl" nr \
+		$shows >"$tmp/out" 2>"$tmp/err" || code=$?
+	[ $code = 1 ] || fail "shown to another user: exit code $code"
+	has "^pid $shows .*: EACCES\$"
+fi
+exec 3>&-
+wait $shows
+ctl 1 nr $shows
+has '^no structures$'
+ctl 1 nr --json $shows
+has '^\{"structures":\[\]\}$'
+ctl 2 nr nonsense
+ctl 2 nr 1 2
+ctl 2 nr --nonsense
+echo 'ok nr'
+
 # --- the module, which may be there or not
 loaded=1
 [ ! -e /sys/class/misc/skyipc ] || loaded=0

@@ -12,6 +12,7 @@ enum {
 /* Commands: argv[0] is the command's own name. They return an exit code. */
 int ctl_list(int argc, char **argv);
 int ctl_stat(int argc, char **argv);
+int ctl_nr(int argc, char **argv);
 int ctl_module(int argc, char **argv);
 int ctl_doctor(int argc, char **argv);
 

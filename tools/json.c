@@ -111,3 +111,9 @@ void json_bool(struct json *j, const char *key, bool v)
 	value(j, key);
 	fputs(v ? "true" : "false", j->out);
 }
+
+void json_raw(struct json *j, const char *key, const char *text, size_t len)
+{
+	value(j, key);
+	fwrite(text, 1, len, j->out);
+}

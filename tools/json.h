@@ -35,5 +35,7 @@ void json_u64(struct json *j, const char *key, uint64_t v);
 void json_i64(struct json *j, const char *key, int64_t v);
 void json_fixed(struct json *j, const char *key, double v);
 void json_bool(struct json *j, const char *key, bool v);
+/* @len bytes that are JSON already. */
+void json_raw(struct json *j, const char *key, const char *text, size_t len);
 
 #endif /* CTL_JSON_H */

@@ -16,16 +16,15 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "list", ctl_list },
-	{ "stat", ctl_stat },
-	{ "module", ctl_module },
-	{ "doctor", ctl_doctor },
+	{ "list", ctl_list },	  { "stat", ctl_stat },	    { "nr", ctl_nr },
+	{ "module", ctl_module }, { "doctor", ctl_doctor },
 };
 
 static const char help[] =
 	"usage: skyctl list [--json] [--timeout SECONDS]\n"
 	"       skyctl stat NAME [--json] [--timeout SECONDS]\n"
 	"                        [--watch [SECONDS]] [--count N]\n"
+	"       skyctl nr [PID] [--json]\n"
 	"       skyctl module [--json]\n"
 	"       skyctl doctor [--json]\n"
 	"       skyctl --help | --version\n"
@@ -33,6 +32,7 @@ static const char help[] =
 	"list    servers that can be seen from here, their clients, "
 	"transports\n"
 	"stat    counters and latency of one server and of its connections\n"
+	"nr      statistics of libnr's structures that programs show\n"
 	"module  the kernel module's servers, links and users (as root)\n"
 	"doctor  what this machine can do, and what to change if it cannot\n"
 	"\n"

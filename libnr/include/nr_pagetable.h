@@ -18,7 +18,7 @@
  *
  * An entry refers to a table by its physical address, which is what struct
  * nr_page_memory says; by default the number of a page in the memory of these
- * tables: bits 44 to 51 are the number of a piece of that memory, what is below
+ * tables: bits 36 to 51 are the number of a piece of that memory, what is below
  * the offset in there. Either way nr_pagetable_table() knows where that is.
  */
 #ifndef NR_PAGETABLE_H

@@ -59,7 +59,7 @@ static arena_ref ref_of(const struct arena *a, uint64_t unit)
 /* Units of the last chunk. */
 static uint64_t left(const struct arena *a)
 {
-	return a->n ? a->chunks[a->n - 1].units - a->used : 0;
+	return a->n ? arena_chunks(a)[a->n - 1].units - a->used : 0;
 }
 
 /* A free block begins with the reference of the next one. */
@@ -117,7 +117,7 @@ static size_t room_bytes(uint32_t i)
 
 static size_t bytes_of(const struct arena *a, uint32_t i)
 {
-	return a->chunks[i].units * ARENA_UNIT + room_bytes(i);
+	return arena_chunks(a)[i].units * ARENA_UNIT + room_bytes(i);
 }
 
 size_t arena_wants(const struct arena *a, size_t bytes, unsigned tries)
@@ -160,8 +160,8 @@ static void move_chunks(struct arena *a, void *at, uint64_t units, uint32_t n)
 	struct arena_chunk *chunks = (void *)((char *)at + units * ARENA_UNIT);
 
 	if (n)
-		memcpy(chunks, a->chunks, n * sizeof(*chunks));
-	a->chunks = chunks;
+		memcpy(chunks, arena_chunks(a), n * sizeof(*chunks));
+	atomic_store_explicit(&a->chunks, chunks, memory_order_relaxed);
 }
 
 static void set_chunk(struct arena *a, uint32_t i, void *at, uint64_t units)
@@ -169,7 +169,8 @@ static void set_chunk(struct arena *a, uint32_t i, void *at, uint64_t units)
 	uintptr_t first =
 		(uintptr_t)(((uint64_t)i << ARENA_UNIT_BITS) * ARENA_UNIT);
 
-	a->chunks[i] = (struct arena_chunk){ (uintptr_t)at - first, units };
+	arena_chunks(a)[i] =
+		(struct arena_chunk){ (uintptr_t)at - first, units };
 }
 
 void arena_add(struct arena *a, void *chunk, size_t bytes)
@@ -207,7 +208,7 @@ int arena_more(struct arena *a, size_t bytes)
 /* NULL: there is no memory. */
 static void *copy_of(const struct arena *a, uint32_t i)
 {
-	uint64_t used = i + 1 < a->n ? a->chunks[i].units : a->used;
+	uint64_t used = i + 1 < a->n ? arena_chunks(a)[i].units : a->used;
 	void *copy = mem_policy_alloc(bytes_of(a, i));
 
 	if (copy)
@@ -229,14 +230,14 @@ int arena_clone(struct arena *to, const struct arena *from)
 	if (!copy)
 		return -ENOMEM;
 	/* That is zero: none of them has units. */
-	move_chunks(&a, copy, from->chunks[home].units, 0);
-	set_chunk(&a, home, copy, from->chunks[home].units);
+	move_chunks(&a, copy, arena_chunks(from)[home].units, 0);
+	set_chunk(&a, home, copy, arena_chunks(from)[home].units);
 	for (uint32_t i = 0; copy && i < from->n; i++) {
 		if (i == home)
 			continue;
 		copy = copy_of(from, i);
 		if (copy)
-			set_chunk(&a, i, copy, from->chunks[i].units);
+			set_chunk(&a, i, copy, arena_chunks(from)[i].units);
 	}
 	if (!copy) {
 		arena_fini(&a);
@@ -251,7 +252,7 @@ void arena_fini(struct arena *a)
 	uint32_t home = room_of(a->n);
 
 	for (uint32_t i = 0; i < a->n; i++)
-		if (i != home && a->chunks[i].units)
+		if (i != home && arena_chunks(a)[i].units)
 			mem_node_free(arena_chunk(a, i), bytes_of(a, i));
 	if (a->n)
 		mem_node_free(arena_chunk(a, home), bytes_of(a, home));

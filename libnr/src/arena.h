@@ -15,6 +15,7 @@
 #ifndef NR_ARENA_H
 #define NR_ARENA_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,18 +42,27 @@ struct arena_chunk {
 
 struct arena {
 	/* Behind the units of one of them: so where there is memory for a
-	 * chunk there is memory to know it. */
-	struct arena_chunk *chunks;
+	 * chunk there is memory to know it. Atomic for who looks beside
+	 * updates: where they are now, and where they were before, all are
+	 * known that he has been led to. */
+	_Atomic(struct arena_chunk *) chunks;
 	uint64_t used; /* units of the last chunk */
 	uint64_t all;  /* units of all chunks */
 	uint32_t n;
 	arena_ref free[ARENA_CLASSES];
 };
 
+/* Relaxed: whoever leads others to a chunk has ordered that. (No point: it
+ * would be most of them.) */
+static inline struct arena_chunk *arena_chunks(const struct arena *a)
+{
+	return atomic_load_explicit(&a->chunks, memory_order_relaxed);
+}
+
 static inline void *arena_at(const struct arena *a, arena_ref ref)
 {
 	/* Modulo 2^64, so the number in the upper bits needs no mask. */
-	return (void *)(a->chunks[ref >> ARENA_UNIT_BITS].from +
+	return (void *)(arena_chunks(a)[ref >> ARENA_UNIT_BITS].from +
 			ref * ARENA_UNIT);
 }
 

@@ -49,7 +49,7 @@ void files_drop(struct files *f, uint64_t ino, struct files_key *k)
 int files_init(struct files *f, uint64_t seed)
 {
 	const struct inode root = { NR_FILES_ROOT, 0, S_IFDIR | 0755, 2 };
-	size_t bytes = arena_wants(&f->map.arena, files_wants(), 1);
+	size_t bytes = arena_wants(&f->map.arena, files_wants(), 0);
 	void *chunk = mem_policy_alloc(bytes);
 	struct files_key k;
 

@@ -218,9 +218,8 @@ static int update(struct nr_memfs_context *c, enum memfs_kind kind,
 				.kind = (uint32_t)kind & 15,
 				.klen = sizeof(*a),
 				.vlen = (uint32_t)path->len };
-	_Alignas(8) struct pooled_result r;
 
-	return pooled_do(&c->base, &op, a, path->at, wants, &r);
+	return pooled_do(&c->base, &op, a, path->at, wants);
 }
 
 static int update_path(struct nr_memfs_context *c, enum memfs_kind kind,

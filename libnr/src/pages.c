@@ -14,14 +14,14 @@
 
 static uint64_t number_of(uint32_t chunk, uint64_t unit)
 {
-	return (uint64_t)chunk << 44 | unit * ARENA_UNIT;
+	return (uint64_t)chunk << PAGES_OFFSET | unit * ARENA_UNIT;
 }
 
 static uint64_t phys_of(const struct pages *p, uint32_t chunk, uint64_t unit)
 {
 	if (!p->memory.phys)
 		return number_of(chunk, unit);
-	return p->memory.phys(p->arena.chunk[chunk] + unit * ARENA_UNIT,
+	return p->memory.phys(arena_chunk(&p->arena, chunk) + unit * ARENA_UNIT,
 			      p->memory.arg);
 }
 
@@ -31,9 +31,9 @@ static uint32_t chunk_of(const struct arena *a, const void *page)
 	uint32_t i = a->n;
 
 	while (i--) {
-		uintptr_t at = (uintptr_t)page - (uintptr_t)a->chunk[i];
+		uintptr_t at = (uintptr_t)page - (uintptr_t)arena_chunk(a, i);
 
-		if (at < a->units[i] * ARENA_UNIT)
+		if (at < arena_chunks(a)[i].units * ARENA_UNIT)
 			return i;
 	}
 	invariant(!"a page of nobody");
@@ -51,7 +51,7 @@ uint64_t pages_renamed(const struct pages *to, const struct pages *from,
 	page = (const void *)pages_at(from, phys);
 	chunk = chunk_of(&from->arena, page);
 	return phys_of(to, chunk,
-		       (uint64_t)(page - from->arena.chunk[chunk]) /
+		       (uint64_t)(page - arena_chunk(&from->arena, chunk)) /
 			       ARENA_UNIT);
 }
 
@@ -102,13 +102,17 @@ static void wait_for_gone(struct pages *p)
 /* ---- taking ------------------------------------------------------------- */
 
 /* Pages of the last chunk that have never been used. */
-static uint64_t unused(const struct arena *a)
+static uint64_t unused(const struct pages *p)
 {
-	uint64_t from = align_up(a->used, UNITS);
+	const struct arena *a = &p->arena;
+	uint64_t from = align_up(a->used, UNITS), upto;
 
-	if (!a->n || from > a->units[a->n - 1])
+	if (!a->n || (!p->memory.phys && a->n > PAGES_CHUNKS))
 		return 0;
-	return (a->units[a->n - 1] - from) / UNITS;
+	upto = arena_chunks(a)[a->n - 1].units;
+	if (!p->memory.phys)
+		upto = min_u64(upto, PAGES_CHUNK / ARENA_UNIT);
+	return from > upto ? 0 : (upto - from) / UNITS;
 }
 
 static uint64_t take_unused(struct pages *p)
@@ -122,7 +126,7 @@ static uint64_t take_unused(struct pages *p)
 
 int pages_reserve(struct pages *p, uint64_t n)
 {
-	uint64_t fresh = unused(&p->arena);
+	uint64_t fresh = unused(p);
 
 	if (p->nfree + fresh >= n)
 		return 0;
@@ -153,7 +157,7 @@ uint64_t pages_take(struct pages *p)
 
 int pages_init(struct pages *p, const struct nr_page_memory *memory)
 {
-	size_t bytes = arena_wants(&p->arena, pages_bytes(1), 1);
+	size_t bytes = arena_wants(&p->arena, pages_bytes(1), 0);
 	void *chunk = mem_policy_alloc(bytes);
 
 	if (!chunk)

@@ -34,6 +34,12 @@ struct pages {
 
 #define PAGES_NIL UINT64_C(1)
 
+/* Physical addresses have 52 bits: so many for the offset in a chunk, which may
+ * not be used all, and the rest for its number. */
+#define PAGES_OFFSET 36u
+#define PAGES_CHUNK (UINT64_C(1) << PAGES_OFFSET)
+#define PAGES_CHUNKS (UINT32_C(1) << (52 - PAGES_OFFSET))
+
 /* @p is zero; its first chunk has the thread's memory policy: 0 or -ENOMEM. */
 int pages_init(struct pages *p, const struct nr_page_memory *memory);
 void pages_fini(struct pages *p);
@@ -49,8 +55,9 @@ static inline entry *pages_at(const struct pages *p, uint64_t phys)
 {
 	if (p->memory.table)
 		return p->memory.table(phys, p->memory.arg);
-	return (entry *)(void *)(p->arena.chunk[phys >> 44] +
-				 (phys & ((UINT64_C(1) << 44) - 1)));
+	return (entry *)(void *)(arena_chunk(&p->arena,
+					     (uint32_t)(phys >> PAGES_OFFSET)) +
+				 (phys & (PAGES_CHUNK - 1)));
 }
 
 /*

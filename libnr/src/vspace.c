@@ -187,9 +187,8 @@ static int update(struct nr_vspace_context *c, enum vspace_kind kind,
 {
 	struct pooled_op op = { .kind = (uint32_t)kind & 15,
 				.klen = sizeof(*r) };
-	_Alignas(8) struct pooled_result result;
 
-	return pooled_do(&c->base, &op, r, NULL, wants, &result);
+	return pooled_do(&c->base, &op, r, NULL, wants);
 }
 
 NR_PUBLIC int nr_vspace_map(struct nr_vspace_context *c, uint64_t va,

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sequential structures that libnr replicates, for peers that put a lock
+ * around them. A queue is an ordered map whose keys count what was put in, as
+ * in libnr.
+ */
+#ifndef BENCH_NR_SEQ_H
+#define BENCH_NR_SEQ_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <nr_sorted.h>
+#include <nr_table.h>
+
+/** A number whose bytes are in the order of numbers. */
+static inline uint64_t nr_ordered_key(uint64_t key)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(key);
+#else
+	return key;
+#endif
+}
+
+struct seq {
+	struct nr_table *table;
+	struct nr_sorted *sorted;
+	uint64_t puts;
+};
+
+/* ------------------------------------------------------------------ map -- */
+
+static inline int seq_map_create(struct seq *s)
+{
+	return nr_table_create(&s->table);
+}
+
+static inline int seq_map_get(const struct seq *s, uint64_t key,
+			      uint64_t *value)
+{
+	const void *got = nr_table_get(s->table, &key, sizeof(key), NULL);
+
+	if (!got)
+		return -ENOENT;
+	memcpy(value, got, sizeof(*value));
+	return 0;
+}
+
+static inline int seq_map_put(struct seq *s, uint64_t key, uint64_t value)
+{
+	return nr_table_put(s->table, &key, sizeof(key), &value, sizeof(value),
+			    0);
+}
+
+static inline int seq_map_remove(struct seq *s, uint64_t key, uint64_t *value)
+{
+	(void)value;
+	return nr_table_remove(s->table, &key, sizeof(key));
+}
+
+static inline uint64_t seq_map_count(const struct seq *s)
+{
+	return nr_table_count(s->table);
+}
+
+/* ---------------------------------------------------------- ordered map -- */
+
+static inline int seq_omap_create(struct seq *s)
+{
+	return nr_sorted_create(&s->sorted);
+}
+
+static inline int seq_omap_get(const struct seq *s, uint64_t key,
+			       uint64_t *value)
+{
+	uint64_t bytes = nr_ordered_key(key);
+	struct nr_entry e;
+	int err =
+		nr_sorted_find(s->sorted, &bytes, sizeof(bytes), NR_EQUAL, &e);
+
+	if (!err)
+		memcpy(value, e.value, sizeof(*value));
+	return err;
+}
+
+static inline int seq_omap_put(struct seq *s, uint64_t key, uint64_t value)
+{
+	uint64_t bytes = nr_ordered_key(key);
+
+	return nr_sorted_put(s->sorted, &bytes, sizeof(bytes), &value,
+			     sizeof(value), 0);
+}
+
+static inline int seq_omap_remove(struct seq *s, uint64_t key, uint64_t *value)
+{
+	uint64_t bytes = nr_ordered_key(key);
+
+	(void)value;
+	return nr_sorted_remove(s->sorted, &bytes, sizeof(bytes));
+}
+
+static inline uint64_t seq_omap_count(const struct seq *s)
+{
+	return nr_sorted_count(s->sorted);
+}
+
+/* ---------------------------------------------------------------- queue -- */
+
+static inline int seq_queue_create(struct seq *s)
+{
+	return nr_sorted_create(&s->sorted);
+}
+
+static inline int seq_queue_first(const struct seq *s, uint64_t *bytes,
+				  uint64_t *value)
+{
+	struct nr_entry e;
+	int err = nr_sorted_find(s->sorted, NULL, 0, NR_FIRST, &e);
+
+	if (!err) {
+		memcpy(bytes, e.key, sizeof(*bytes));
+		memcpy(value, e.value, sizeof(*value));
+	}
+	return err;
+}
+
+static inline int seq_queue_get(const struct seq *s, uint64_t key,
+				uint64_t *value)
+{
+	uint64_t bytes;
+
+	(void)key;
+	return seq_queue_first(s, &bytes, value);
+}
+
+static inline int seq_queue_put(struct seq *s, uint64_t key, uint64_t value)
+{
+	uint64_t bytes = nr_ordered_key(s->puts++);
+
+	(void)key;
+	return nr_sorted_put(s->sorted, &bytes, sizeof(bytes), &value,
+			     sizeof(value), 0);
+}
+
+static inline int seq_queue_remove(struct seq *s, uint64_t key, uint64_t *value)
+{
+	uint64_t bytes;
+	int err = seq_queue_first(s, &bytes, value);
+
+	(void)key;
+	return err ? err : nr_sorted_remove(s->sorted, &bytes, sizeof(bytes));
+}
+
+static inline uint64_t seq_queue_count(const struct seq *s)
+{
+	return nr_sorted_count(s->sorted);
+}
+
+static inline void seq_destroy(struct seq *s)
+{
+	nr_table_destroy(s->table);
+	nr_sorted_destroy(s->sorted);
+}
+
+#endif /* BENCH_NR_SEQ_H */
