@@ -88,7 +88,7 @@ static void refused(void **state)
 /* Long, in one piece; and what is cut off is gone. */
 static void long_file(void **state)
 {
-	size_t len = (64u << 20) / slowness;
+	size_t len = (64u << 20) / slowness / 8 * 8;
 	unsigned char *out = malloc(len), *in = malloc(len + 1);
 	struct nr_files *f;
 	uint64_t file, random = 7;
