@@ -187,6 +187,17 @@ void arena_add(struct arena *a, void *chunk, size_t bytes)
 	a->n++;
 }
 
+int arena_first(struct arena *a, size_t bytes)
+{
+	size_t size = arena_wants(a, bytes, 0);
+	void *chunk = mem_policy_alloc(size);
+
+	if (!chunk)
+		return -ENOMEM;
+	arena_add(a, chunk, size);
+	return 0;
+}
+
 int arena_more(struct arena *a, size_t bytes)
 {
 	size_t size;

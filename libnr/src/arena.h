@@ -90,6 +90,10 @@ size_t arena_wants(const struct arena *a, size_t bytes, unsigned tries);
 /* It is the arena's now: zeroed, and as long as arena_wants() said. */
 void arena_add(struct arena *a, void *chunk, size_t bytes);
 
+/* @a is empty: a chunk with the thread's policy that an allocation of @bytes
+ * wants. 0 or -ENOMEM. */
+int arena_first(struct arena *a, size_t bytes);
+
 /* Of nobody's but the caller's: a chunk that an allocation of @bytes wants, the
  * longest that can be had. 0 or -ENOMEM. */
 int arena_more(struct arena *a, size_t bytes);

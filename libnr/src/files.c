@@ -49,14 +49,13 @@ void files_drop(struct files *f, uint64_t ino, struct files_key *k)
 int files_init(struct files *f, uint64_t seed)
 {
 	const struct inode root = { NR_FILES_ROOT, 0, S_IFDIR | 0755, 2 };
-	size_t bytes = arena_wants(&f->map.arena, files_wants(), 0);
-	void *chunk = mem_policy_alloc(bytes);
 	struct files_key k;
+	int err;
 
-	if (!chunk)
-		return -ENOMEM;
 	sorted_init(&f->map, seed);
-	arena_add(&f->map.arena, chunk, bytes);
+	err = arena_first(&f->map.arena, files_wants());
+	if (err)
+		return err;
 	files_key(&k, NR_FILES_ROOT, FILES_INODE, NULL, 0);
 	f->next = NR_FILES_ROOT + 1;
 	return sorted_put(&f->map, &k.key, &root, sizeof(root), NR_CREATE);

@@ -157,12 +157,10 @@ uint64_t pages_take(struct pages *p)
 
 int pages_init(struct pages *p, const struct nr_page_memory *memory)
 {
-	size_t bytes = arena_wants(&p->arena, pages_bytes(1), 0);
-	void *chunk = mem_policy_alloc(bytes);
+	int err = arena_first(&p->arena, pages_bytes(1));
 
-	if (!chunk)
-		return -ENOMEM;
-	arena_add(&p->arena, chunk, bytes);
+	if (err)
+		return err;
 	p->memory = *memory;
 	p->free = p->gone = p->gone_last = PAGES_NIL;
 	return 0;
