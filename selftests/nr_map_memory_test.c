@@ -14,15 +14,13 @@
 static void a_map(void)
 {
 	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	struct nr_map_context *c, *late;
 	static const char value[1100];
 	uint64_t n = 0;
 	struct nr_map *map;
 	int id = -1, ret;
 
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.seed = 5;
 	if (!tried(nr_map_create(&attr, &map)))
@@ -102,14 +100,12 @@ static int set_length(const void *old, size_t olen, void *value, size_t room,
 static void a_map_in_other_ways(void)
 {
 	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	static const char value[1100];
 	struct nr_map_context *c;
 	struct nr_map *map;
 	uint64_t n = 0;
 
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.seed = 5;
 	if (!tried(nr_map_create(&attr, &map)))

@@ -153,7 +153,7 @@ static void several_logs(void)
 {
 	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
 	struct nr_cnr_attr attr = NR_CNR_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	struct nr_cnr_context *c = NULL, *late;
 	static char op[100];
 	uint64_t n = 0, saw;
@@ -167,8 +167,6 @@ static void several_logs(void)
 	ops.update = list_update;
 	ops.read = list_read;
 	ops.update_class = ops.read_class = class_of;
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.logs = 3;
 	if (!tried(nr_cnr_create(&ops, &attr, &cnr)))

@@ -11,6 +11,7 @@
 
 #include "testlib.h"
 
+#include "nr.h"
 #include "nr_sched.h"
 
 static int failures; /* -ENOMEM seen */
@@ -23,6 +24,16 @@ static inline int tried(int ret)
 		failures++;
 	}
 	return ret >= 0;
+}
+
+/* So short that it goes round soon, and two replicas */
+static inline struct nr_attr small_log(void)
+{
+	struct nr_attr attr = NR_ATTR_INIT;
+
+	attr.topology = "2x1";
+	attr.log_size = 4;
+	return attr;
 }
 
 /* @must: none of them can be done without. */

@@ -11,15 +11,13 @@
 static void an_ordered_map(void)
 {
 	struct nr_omap_attr attr = NR_OMAP_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	static const char value[1100];
 	struct nr_omap_context *c;
 	struct nr_omap *map;
 	uint64_t n = 0;
 	int id = -1;
 
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.seed = 5;
 	if (!tried(nr_omap_create(&attr, &map)))
@@ -58,14 +56,12 @@ static void an_ordered_map(void)
 static void a_queue(void)
 {
 	struct nr_queue_attr attr = NR_QUEUE_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	struct nr_queue_context *c;
 	static char item[900];
 	struct nr_queue *q;
 	uint64_t n = 0;
 
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.seed = 5;
 	if (!tried(nr_queue_create(&attr, &q)))
@@ -92,14 +88,12 @@ static void a_queue(void)
 static void an_ordered_map_later(void)
 {
 	struct nr_omap_attr attr = NR_OMAP_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	static const char value[900];
 	struct nr_omap_context *c;
 	struct nr_omap *map;
 	uint64_t n = 0;
 
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.seed = 5;
 	if (!tried(nr_omap_create(&attr, &map)))

@@ -16,14 +16,12 @@ static uint64_t va_of(uint64_t i)
 static void an_address_space(void)
 {
 	struct nr_vspace_attr attr = NR_VSPACE_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	struct nr_vspace_context *c;
 	struct nr_vspace *space;
 	struct nr_page page;
 	int id = -1;
 
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	if (!tried(nr_vspace_create(&attr, &space)))
 		return;
@@ -95,7 +93,7 @@ static void is_length(struct nr_memfs_context *c, uint64_t ino, size_t len)
 static void a_file_system(void)
 {
 	struct nr_memfs_attr attr = NR_MEMFS_ATTR_INIT;
-	struct nr_attr small = NR_ATTR_INIT;
+	struct nr_attr small = small_log();
 	struct nr_memfs_context *c;
 	struct nr_memfs *fs;
 	struct nr_file st;
@@ -104,8 +102,6 @@ static void a_file_system(void)
 	int id = -1;
 
 	memset(bytes, 'x', sizeof(bytes));
-	small.topology = "2x1";
-	small.log_size = 4;
 	attr.nr = &small;
 	attr.seed = 5;
 	if (!tried(nr_memfs_create(&attr, &fs)))
