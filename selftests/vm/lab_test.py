@@ -305,6 +305,16 @@ def numa_nodes(lab):
     same((status, out), (0, '0-1\n10 21\n21 10\n'))
 
 
+@test(('tcg',))
+def numa_layout(lab):
+    """One is not there, one has no memory, one has no CPUs."""
+    status, out, err = lab.sh(
+        'cd /sys/devices/system/node; cat online has_memory has_cpu;'
+        'cat node*/cpulist; cat node2/distance',
+        '--numa', 'cpus=0-1,mem=256;hole;cpus=2,near=3;mem=128')
+    same((status, out), (0, '0,2-3\n0,3\n0,2\n0-1\n2\n\n21 10 15\n'))
+
+
 @test()
 def append_and_sizes(lab):
     status, out, _ = lab.sh(

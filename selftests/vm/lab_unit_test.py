@@ -18,7 +18,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from lab import LabError, bochs, cache, cpio, directboot  # noqa: E402
-from lab import dmesg, guest, kernel, modules, process  # noqa: E402
+from lab import dmesg, guest, kernel, modules, numa, process  # noqa: E402
 from lab import protocol, vmlinux  # noqa: E402
 
 
@@ -148,6 +148,27 @@ def layouts():
     same(m[:8], guest.MAILBOX_MAGIC)
     same(struct.unpack_from('<Q', m, 8)[0], len(m) - guest.PAGE)
     assert b'a\0b c\0' in m and b'X=y\0' in m
+
+
+def numa_layouts():
+    nodes = numa.parse('2', 3, 101)
+    same([(n.cpus, n.memory) for n in nodes], [([0], 51), ([1, 2], 50)])
+    for bad in ('0', '4', '', 'x', 'cpus=1,mem=1', 'cpus=0', 'mem=1;cpus=0',
+                'cpus=1-0,mem=1', 'cpus=0,mem=x', 'cpus=0,cpus=1,mem=1',
+                'hole;cpus=0,mem=1', 'cpus=0,mem=1;mem=0', 'cpus=0,mem=1,near=1',
+                'cpus=0,mem=1;cpus=0,mem=1', 'cpus=0,mem=1;mem=1;hole',
+                'cpus=0,mem=1;hole;hole'):
+        refused(numa.parse, bad, 3, 100)
+    nodes = numa.parse('cpus=0,mem=64;hole;cpus=1,near=0;mem=32', 1, 1)
+    said = ' '.join(numa.arguments(nodes, 100))
+    # what is left of the memory; a CPU that is left out; one that is behind it
+    for has in ('id=m0,size=68M', 'node,nodeid=0,cpus=0,memdev=m0',
+                'node,nodeid=1,cpus=1 ', 'node,nodeid=2,cpus=2 ',
+                'id=m3,size=32M', 'dist,src=2,dst=0,val=15',
+                'dist,src=0,dst=2,val=15', 'dist,src=0,dst=3,val=21',
+                '-smp 3,sockets=3'):
+        assert has in said, has
+    same(numa.parameters(nodes), 'disable_cpu_apicid=1')
 
 
 def saved_machine():
@@ -308,8 +329,8 @@ def compressed_kernels():
 
 
 def main():
-    tests = [frames_among_noise, archives, complaints, layouts, saved_machine,
-             page_tables, folders_whole_or_not_at_all, scratch_of_the_dead,
+    tests = [frames_among_noise, archives, complaints, layouts, numa_layouts,
+             saved_machine, page_tables, folders_whole_or_not_at_all, scratch_of_the_dead,
              locks_of_others_only, damaged_kernel_is_fetched_again, versions, compressed_kernels]
     failed = 0
     print(f'1..{len(tests)}')

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -48,6 +49,8 @@ static void child(int out, int err, char **command, char **environment)
 	int null = open("/dev/null", O_RDONLY);
 
 	setsid();
+	/* The ports are the first process's (frame_init()). */
+	iopl(0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);

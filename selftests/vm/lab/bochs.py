@@ -64,6 +64,7 @@ MSRS = {
     0x1b0: 0,  # ENERGY_PERF_BIAS
     0x1b1: 0, 0x1b2: 0,  # thermal, of the package
     0x345: 0,  # PERF_CAPABILITIES
+    0x770: 0,  # PM_ENABLE
 }
 
 

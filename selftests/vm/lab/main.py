@@ -11,7 +11,7 @@ import sys
 import time
 
 from . import LabError, Missing, bochs, cache, cpio, debug, guest, kernel
-from . import modules, protocol, qemu, snapshot
+from . import modules, numa, protocol, qemu, snapshot
 from .archive import say
 from .dmesg import Log
 from .session import Session
@@ -36,12 +36,13 @@ def options(args):
                    help='6.1, 6.12, a full version, or 6.1-debug')
     p.add_argument('--cpus', type=int, default=2, metavar='N')
     p.add_argument('--cpu', metavar='MODEL',
-                   help='as the emulator calls it: Skylake-Client in tcg, '
-                   'broadwell_ult in vtx, the host in kvm, if not said')
+                   help='as the emulator calls it: Skylake-Client,+pku in '
+                   'tcg, broadwell_ult in vtx, the host in kvm, if not said')
     p.add_argument('--memory', type=int, metavar='MB',
                    help='256 in vtx, 512 otherwise')
-    p.add_argument('--numa', type=int, default=0, metavar='N',
-                   help='nodes (not in vtx)')
+    p.add_argument('--numa', metavar='N|LAYOUT',
+                   help="so many nodes, or each: 'cpus=0-1,mem=256;cpus=2;"
+                   "mem=128'; lab/numa.py has all of it (not in vtx)")
     p.add_argument('--append', default='', metavar='ARGS',
                    help="for the kernel's command line")
     p.add_argument('--timeout', type=int, default=300, metavar='S',
@@ -89,13 +90,21 @@ def options(args):
         p.error("--vmx-locked-off: qemu's firmware leaves it alone")
     if o.lane == 'vtx' and o.cpus > 8:
         p.error('--cpus: at most 8 in Bochs')
-    o.cpu = o.cpu or {'tcg': 'Skylake-Client', 'vtx': bochs.MODEL,
+    o.cpu = o.cpu or {'tcg': 'Skylake-Client,+pku', 'vtx': bochs.MODEL,
                       'kvm': 'host'}[o.lane]
     if o.memory is None:
         o.memory = 256 if o.lane == 'vtx' else 512
         if o.kernel.endswith(debug.SUFFIX):  # KASAN remembers all of it
             o.memory *= 2
     return o
+
+
+def numa_of(o):
+    """The nodes, which may say how many CPUs there are, and memory."""
+    nodes = numa.parse(o.numa, o.cpus, o.memory)
+    o.cpus = sum(len(n.cpus) for n in nodes)
+    o.memory = sum(n.memory for n in nodes)
+    return nodes
 
 
 def guest_path(path):
@@ -138,7 +147,7 @@ def archive_of(o, kern, out):
     return a, command
 
 
-def machine(o, kern, out, scratch, mailbox):
+def machine(o, nodes, kern, out, scratch, mailbox):
     """The emulator of a lane, started."""
     layout = guest.Layout(o.memory, len(mailbox))
     if o.lane == 'vtx':
@@ -147,8 +156,8 @@ def machine(o, kern, out, scratch, mailbox):
         return saved.machine(scratch, mailbox)
     image, = kern.good(kern.for_qemu)
     line = ' '.join((guest.COMMAND_LINE, qemu.PARAMETERS, layout.parameters(),
-                     o.append))
-    return qemu.Qemu(scratch, o.lane, layout, o.cpu, o.cpus, o.numa, image,
+                     numa.parameters(nodes or ()), o.append))
+    return qemu.Qemu(scratch, o.lane, layout, o.cpu, o.cpus, nodes, image,
                      guest.initramfs(out), line.strip(), mailbox, o.gdb)
 
 
@@ -161,13 +170,14 @@ def run(o):
         raise Missing('init, ROM and kernels of guests are made on x86-64')
     if o.lane == 'kvm':
         qemu.check_kvm()
+    nodes = numa_of(o) if o.numa else None
     kern = kernel.of(o.kernel)
     archive, command = archive_of(o, kern, out)
     env = dict(e.partition('=')[::2] for e in o.env)
     mailbox = guest.mailbox(archive, command, guest.environment(env))
     times.append(('kernel and mailbox', time.monotonic()))
     with cache.scratch() as scratch:
-        emulator = machine(o, kern, out, scratch, mailbox)
+        emulator = machine(o, nodes, kern, out, scratch, mailbox)
         times.append(('machine', time.monotonic()))
         session = Session(emulator, Log(o.allow), 2 if o.kexec else 1)
         try:

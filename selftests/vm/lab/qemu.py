@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from . import LabError, Missing, TimedOut, process
+from . import Missing, TimedOut, numa, process
 from .guest import MAILBOX
 
 LANES = ('tcg', 'kvm')
@@ -35,24 +35,6 @@ def check_kvm():
         raise Missing('kvm_intel has nested=0: load it with nested=1')
 
 
-def numa(layout, cpus, nodes):
-    """Memory and CPUs in equal shares, the distance that of two sockets."""
-    if cpus < nodes or layout.total % nodes:
-        raise LabError(f'{nodes} NUMA nodes need as many CPUs, and a memory '
-                       f'that {nodes} divides')
-    args = []
-    for n in range(nodes):
-        first, last = cpus * n // nodes, cpus * (n + 1) // nodes - 1
-        args += ['-object',
-                 f'memory-backend-ram,id=m{n},size={layout.total // nodes}M',
-                 '-numa', f'node,nodeid={n},memdev=m{n},cpus={first}-{last}']
-    for a in range(nodes):
-        for b in range(nodes):
-            if a != b:
-                args += ['-numa', f'dist,src={a},dst={b},val=21']
-    return args
-
-
 class Qemu(process.Emulator):
     """A machine that boots an unpacked kernel (PVH) and finds its mailbox in
     memory from the start."""
@@ -69,7 +51,7 @@ class Qemu(process.Emulator):
             process.program('qemu-system-x86_64', 'qemu-system-x86'),
             '-nodefaults', '-no-user-config', '-no-reboot',
             '-display', 'none', '-machine', 'pc', '-accel', accel,
-            '-cpu', cpu, '-smp', str(cpus), '-m', f'{layout.total}M',
+            '-cpu', cpu, '-m', f'{layout.total}M',
             '-kernel', kernel, '-initrd', 'initramfs',
             '-append', command_line, '-serial', 'file:serial.txt',
             '-device', f'loader,file=mailbox,addr=0x{MAILBOX:x},'
@@ -79,8 +61,8 @@ class Qemu(process.Emulator):
             '-device', 'isa-debugcon,iobase=0xe9,chardev=e9',
             '-chardev', 'stdio,id=monitor,signal=off',
             '-mon', 'chardev=monitor,mode=readline']
-        if nodes:
-            command += numa(layout, cpus, nodes)
+        command += (numa.arguments(nodes, layout.total) if nodes else
+                    ['-smp', str(cpus)])
         if gdb:
             command += ['-S', '-gdb', f'tcp:127.0.0.1:{gdb}']
         super().__init__(command, folder)
