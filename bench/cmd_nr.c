@@ -194,7 +194,10 @@ int cmd_nr(const struct options *o)
 		o,
 		"operations of all threads per second; half of the updates put "
 		"a key,\n"
-		"            half remove one; keys and values of 8 bytes");
+		"            half remove one; keys and values of 8 bytes; of "
+		"an "
+		"address space:\n"
+		"            pages of 4 KiB");
 	fprintf(report_out(), "            one operation of %u is timed\n",
 		o->sample);
 	nr_report_peers(o);

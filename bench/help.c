@@ -19,6 +19,7 @@ static const char questions[] =
 	"  openloop    how long do calls take that arrive at a fixed rate\n"
 	"  kv          client, encryption server and key-value server\n"
 	"  nr          a structure that threads share: libnr, beside others\n"
+	"  vspace      nr, of an address space\n"
 	"  shm-vs-msg  lines that all write, or a server that writes them\n"
 	"\n";
 
@@ -52,7 +53,7 @@ static const char what[] =
 	"                         /usr/share/common-licenses and doc)\n"
 	"\n"
 	"nr\n"
-	"  --structure S[,..]     map, omap, queue                    (map)\n"
+	"  --structure S[,..]     map, omap, queue, vspace            (map)\n"
 	"  --threads N[,..]       (powers of two up to the number of CPUs)\n"
 	"  --writes PERCENT[,..]  of the operations that are updates\n"
 	"                                                  (0,1,10,50,100)\n"

@@ -22,6 +22,7 @@ static const struct {
 	{ "openloop", cmd_openloop },
 	{ "kv", cmd_kv },
 	{ "nr", cmd_nr },
+	{ "vspace", cmd_nr },
 	{ "shm-vs-msg", cmd_shm_vs_msg },
 };
 

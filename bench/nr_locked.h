@@ -65,6 +65,7 @@ static inline void *locked_alloc(size_t size)
                                                                                \
 		if (!l || seq_##SEQ##_create(&l->seq) || LOCK##_init(l, job))  \
 			return NULL;                                           \
+		l->seq.keys = 2 * job->entries;                                \
 		return l;                                                      \
 	}                                                                      \
 	static int LOCK##_##SEQ##_get(void *thread, uint64_t key,              \
@@ -125,6 +126,7 @@ static inline void *locked_alloc(size_t size)
 	LOCKED_THREADS(LOCK)                                                   \
 	LOCKED(LOCK, map, NR_MAP, NAME, FLAGS, HOW);                           \
 	LOCKED(LOCK, omap, NR_OMAP, NAME, FLAGS, HOW);                         \
-	LOCKED(LOCK, queue, NR_QUEUE, NAME, FLAGS, HOW)
+	LOCKED(LOCK, queue, NR_QUEUE, NAME, FLAGS, HOW);                       \
+	LOCKED(LOCK, vspace, NR_VSPACE, NAME, FLAGS, HOW)
 
 #endif /* BENCH_NR_LOCKED_H */

@@ -43,23 +43,17 @@ struct member {
 	struct hist *hist[2]; /* reads, updates */
 };
 
-/* A value tells whether it is one, and of which key. */
-static uint64_t value_of(uint64_t key)
-{
-	return key | (uint64_t) ~(uint32_t)key << 32;
-}
-
 static int value_ok(const struct nr_peer *peer, uint64_t key, uint64_t value)
 {
 	if (peer->kind == NR_QUEUE) /* somebody's */
 		key = (uint32_t)value;
-	return value == value_of(key);
+	return value == nr_value(key);
 }
 
 static int update(struct member *m, void *t, uint64_t key, int put)
 {
 	const struct nr_peer *peer = m->team->round->peer;
-	uint64_t value = value_of(key);
+	uint64_t value = nr_value(key);
 	int ret;
 
 	if (put) {
@@ -291,7 +285,7 @@ static int fill(struct team *team, void *t, struct nr_result *to)
 	const struct nr_round *r = team->round;
 
 	for (uint64_t i = 0; i < r->job.entries; i++) {
-		int ret = r->peer->put(t, 2 * i, value_of(2 * i));
+		int ret = r->peer->put(t, 2 * i, nr_value(2 * i));
 
 		if (ret)
 			return run_fail(team->run, "the first put of a key: %s",

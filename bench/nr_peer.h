@@ -19,7 +19,7 @@ extern "C" {
 
 struct nr;
 
-enum nr_kind { NR_MAP, NR_OMAP, NR_QUEUE };
+enum nr_kind { NR_MAP, NR_OMAP, NR_QUEUE, NR_VSPACE };
 
 /** What one is made for. */
 struct nr_job {
@@ -45,6 +45,7 @@ enum nr_peer_flags {
  * @get:     copies the value to *@value; 0, or -ENOENT. A queue: looks at the
  *           first item.
  * @put:     0: the key is new; 1: its value was replaced. A queue: puts @value.
+ *           An address space: maps the key's page; 1: it was mapped, and stays.
  * @remove:  0, or -ENOENT. A queue: takes the first item to *@value, which is
  *           not touched by others.
  * @count:   entries, when nobody changes them.
@@ -81,6 +82,12 @@ int nr_peer_known(const char *name);
 /** As peer_not_built() and peer_not_built_name(). */
 const char *nr_peer_missing(const char *name);
 const char *nr_peer_missing_name(unsigned i);
+
+/** A value tells whether it is one, and of which key. */
+static inline uint64_t nr_value(uint64_t key)
+{
+	return key | (uint64_t) ~(uint32_t)key << 32;
+}
 
 /** libnr's hash, for peers that are given one. */
 uint64_t nr_key_hash(uint64_t key);

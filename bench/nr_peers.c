@@ -8,15 +8,16 @@
 
 #define KEY_SEED UINT64_C(0x243f6a8885a308d3)
 
-extern const struct nr_peer nr_peer_map, nr_peer_omap, nr_peer_queue;
+extern const struct nr_peer nr_peer_map, nr_peer_omap, nr_peer_queue,
+	nr_peer_vspace, nr_peer_vspace_walk;
 extern const struct nr_peer nr_peer_mutex_map, nr_peer_mutex_omap,
-	nr_peer_mutex_queue;
+	nr_peer_mutex_queue, nr_peer_mutex_vspace;
 extern const struct nr_peer nr_peer_rwlock_map, nr_peer_rwlock_omap,
-	nr_peer_rwlock_queue;
+	nr_peer_rwlock_queue, nr_peer_rwlock_vspace;
 extern const struct nr_peer nr_peer_lock_map, nr_peer_lock_omap,
-	nr_peer_lock_queue;
+	nr_peer_lock_queue, nr_peer_lock_vspace;
 extern const struct nr_peer nr_peer_cohort_map, nr_peer_cohort_omap,
-	nr_peer_cohort_queue;
+	nr_peer_cohort_queue, nr_peer_cohort_vspace;
 extern const struct nr_peer nr_peer_lfht, nr_peer_wfcq;
 extern const struct nr_peer nr_peer_tbb_map, nr_peer_tbb_queue;
 extern const struct nr_peer nr_peer_cuckoo;
@@ -26,19 +27,25 @@ const struct nr_peer *const nr_peers[] = {
 	&nr_peer_map,
 	&nr_peer_omap,
 	&nr_peer_queue,
+	&nr_peer_vspace,
+	&nr_peer_vspace_walk,
 	&nr_peer_mutex_map,
 	&nr_peer_mutex_omap,
 	&nr_peer_mutex_queue,
+	&nr_peer_mutex_vspace,
 	&nr_peer_rwlock_map,
 	&nr_peer_rwlock_omap,
 	&nr_peer_rwlock_queue,
+	&nr_peer_rwlock_vspace,
 	&nr_peer_lock_map,
 	&nr_peer_lock_omap,
 	&nr_peer_lock_queue,
+	&nr_peer_lock_vspace,
 #ifdef HAVE_CK
 	&nr_peer_cohort_map,
 	&nr_peer_cohort_omap,
 	&nr_peer_cohort_queue,
+	&nr_peer_cohort_vspace,
 #endif
 #ifdef HAVE_URCU
 	&nr_peer_lfht,

@@ -44,6 +44,8 @@ enum nr_kind nr_kind_of(const char *structure)
 {
 	if (!strcmp(structure, "omap"))
 		return NR_OMAP;
+	if (!strcmp(structure, "vspace"))
+		return NR_VSPACE;
 	return !strcmp(structure, "queue") ? NR_QUEUE : NR_MAP;
 }
 

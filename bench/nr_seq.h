@@ -14,6 +14,8 @@
 #include <nr_sorted.h>
 #include <nr_table.h>
 
+#include "nr_pages.h"
+
 /** A number whose bytes are in the order of numbers. */
 static inline uint64_t nr_ordered_key(uint64_t key)
 {
@@ -27,7 +29,9 @@ static inline uint64_t nr_ordered_key(uint64_t key)
 struct seq {
 	struct nr_table *table;
 	struct nr_sorted *sorted;
+	struct nr_pagetable *pages;
 	uint64_t puts;
+	uint64_t keys; /* are below that */
 };
 
 /* ------------------------------------------------------------------ map -- */
@@ -158,8 +162,49 @@ static inline uint64_t seq_queue_count(const struct seq *s)
 	return nr_sorted_count(s->sorted);
 }
 
+/* -------------------------------------------------------- address space -- */
+
+static inline int seq_vspace_create(struct seq *s)
+{
+	return nr_pagetable_create(NULL, &s->pages);
+}
+
+static inline int seq_vspace_get(const struct seq *s, uint64_t key,
+				 uint64_t *value)
+{
+	struct nr_page page;
+	int err = nr_pagetable_resolve(s->pages, nr_page_va(key), &page);
+
+	return err ? err : nr_page_value(&page, value);
+}
+
+static inline int seq_vspace_put(struct seq *s, uint64_t key, uint64_t value)
+{
+	(void)value;
+	return nr_page_put(nr_pagetable_map(s->pages, nr_page_va(key),
+					    nr_page_frame(key), NR_PAGE_4K,
+					    NR_PAGE_4K, NR_PAGE_WRITE));
+}
+
+static inline int seq_vspace_remove(struct seq *s, uint64_t key,
+				    uint64_t *value)
+{
+	(void)value;
+	return nr_pagetable_unmap(s->pages, nr_page_va(key), NR_PAGE_4K);
+}
+
+static inline uint64_t seq_vspace_count(const struct seq *s)
+{
+	uint64_t n = 0, value;
+
+	for (uint64_t key = 0; key < s->keys; key++)
+		n += !seq_vspace_get(s, key, &value);
+	return n;
+}
+
 static inline void seq_destroy(struct seq *s)
 {
+	nr_pagetable_destroy(s->pages);
 	nr_table_destroy(s->table);
 	nr_sorted_destroy(s->sorted);
 }

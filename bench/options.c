@@ -20,6 +20,7 @@ static const struct {
 	{ "openloop", Q_OPENLOOP },
 	{ "kv", Q_KV },
 	{ "nr", Q_NR },
+	{ "vspace", Q_NR }, /* of that structure */
 	{ "shm-vs-msg", Q_SHM_VS_MSG },
 };
 
@@ -67,7 +68,8 @@ static void check_peers(struct options *o)
 
 static void defaults_nr(struct options *o)
 {
-	args_split(&o->structures, "", "map");
+	args_split(&o->structures, "",
+		   strcmp(o->bench, "vspace") ? "map" : "vspace");
 	args_split(&o->skews, "", "uniform");
 	args_numbers(&o->writes, "", "0,1,10,50,100", 0, 100);
 	o->entries = 1000000;
@@ -235,7 +237,7 @@ static void add_topology(struct options *o, const char *spec)
 static void nr_option(struct options *o, int opt, const char *name)
 {
 	static const char *const structures[] = { "map", "omap", "queue",
-						  NULL };
+						  "vspace", NULL };
 	static const char *const skews[] = { "uniform", "zipf", NULL };
 	static const char *const by[] = { "threads", "processes", NULL };
 
@@ -390,7 +392,7 @@ void options_read(struct options *o, int argc, char **argv)
 	if (argc < 2 || argv[1][0] == '-')
 		dief(ARGS_USAGE,
 		     "which question? (rtt, async, throughput, idle, "
-		     "openloop, kv, nr, shm-vs-msg; see --help)");
+		     "openloop, kv, nr, vspace, shm-vs-msg; see --help)");
 	defaults(o, argv[1]);
 	argv[1] = argv[0];
 	argc--;

@@ -153,10 +153,13 @@ nr_peers=$("$bench" --help | sed -n '/^Peers of nr:/,$s/^  \([^:]*\)$/\1/p' | tr
 [ "$cpus" -ge 2 ] ||
 	nr_peers=$(echo "$nr_peers" | sed 's/rwcohort//; s/libcuckoo//')
 locks='libnr mutex rwlock nr-lock'
-nr 'nr: a map, all peers' "$locks ${nr_peers/wfcq/}" --threads 2 \
+map_peers=$(echo "$nr_peers" | sed 's/wfcq//; s/libnr-walk//')
+nr 'nr: a map, all peers' "$locks $map_peers" --threads 2 \
 	--writes 0,50,100
 nr 'nr: zipf, and more threads than CPUs' "$locks" --threads $((2 * cpus + 1)) \
 	--skew zipf --writes 10
+nr 'nr: an address space' "$locks libnr-walk" --structure vspace --threads 2 \
+	--writes 0,50,100
 nr 'nr: an ordered map' "$locks" --structure omap --threads 2 --writes 10,100
 nr 'nr: a queue, all peers' "$locks $(echo "$nr_peers" | grep -ow 'tbb\|wfcq')" \
 	--structure queue --threads 2 --writes 0,100

@@ -71,9 +71,9 @@ nr_tests := $(filter nr_%,$(selftests))
 nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_%memory_test \
 	nr_history_test,$(nr_tests))
 nr_tests_cflags := -Ilibnr/src -Iselftests
-nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load scenario map_scenario \
-	sorted_scenario vspace_scenario memfs_scenario cnr_scenario \
-	cnr_part_scenario cnr_object)
+nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object scenario actors \
+	map_scenario omap_scenario queue_scenario vspace_scenario \
+	memfs_scenario cnr_scenario cnr_part_scenario cnr_object)
 nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_unit_test_srcs := selftests/testlib.c selftests/nr_cells.c
@@ -81,6 +81,8 @@ nr_layout_test_srcs := $(nr_unit_test_srcs)
 nr_print_test_srcs := $(nr_unit_test_srcs)
 nr_replica_test_srcs := $(nr_unit_test_srcs)
 nr_topology_test_srcs := selftests/testlib.c
+nr_numa_test_srcs := selftests/testlib.c selftests/nr_numa.c
+nr_afar_test_srcs := $(nr_numa_test_srcs)
 nr_memory_test_srcs := selftests/testlib.c selftests/nr_sched.c
 nr_map_memory_test_srcs := $(nr_memory_test_srcs)
 nr_sorted_memory_test_srcs := $(nr_memory_test_srcs)
@@ -99,7 +101,7 @@ nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 nr_cnr_parts_test_srcs := $(nr_cnr_test_srcs)
 nr_cnr_unit_test_srcs := $(nr_cnr_test_srcs)
 nr_async_test_srcs := $(nr_cnr_test_srcs)
-nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load)
+nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object)
 nr_show_test_srcs := selftests/testlib.c
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)
 nr_thread_test_srcs := selftests/testlib.c $(nr_load_srcs)

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "nr_cnr_object.h"
+#include "nr_progress.h"
 #include "nr_sched.h"
 
 static struct nr_cnr *make(const struct cnr_test *test, uint64_t log_size)
@@ -99,7 +100,12 @@ static void run_threads(void *(*fn)(void *arg))
 
 static void histories(const struct cnr_test *test, uint64_t log_size)
 {
-	uint64_t rounds = 400 / slowness;
+	uint64_t rounds =
+		progress_number("NR_OPERATIONS", 400 / slowness * TOTAL) /
+		TOTAL;
+	struct progress p = progress_begin(test->flags ? "histories, reads "
+							 "beside updates"
+						       : "histories");
 
 	pthread_barrier_init(&run.start, NULL, THREADS);
 	for (run.round = 0; run.round < rounds; run.round++) {
@@ -116,6 +122,7 @@ static void histories(const struct cnr_test *test, uint64_t log_size)
 			fail_msg("round %llu: %s",
 				 (unsigned long long)run.round, bad);
 		assert_int_equal(nr_cnr_destroy(run.cnr), 0);
+		progress(&p, run.round * TOTAL, rounds * TOTAL);
 	}
 	pthread_barrier_destroy(&run.start);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nr_files_test.c - libnr's file system in memory, against tables */
-#include "nr_files_model.h"
+#include "nr_files_steps.h"
 
 #include "files.h"
 
@@ -27,6 +27,7 @@ static void like_tables(void **state)
 		}
 		model_check(&s, &model);
 		nr_files_destroy(s.files);
+		model_fini(&model);
 	}
 }
 

@@ -88,6 +88,8 @@ struct load_result {
 };
 
 extern const struct nr_ops load_ops;
+/* For a history: op is what it does, LOAD_READ for a read; cell, value. */
+#define LOAD_READ 2
 extern const struct history_model load_model;
 
 /* All replicas equal, and after @updates updates; NULL or what is wrong. */

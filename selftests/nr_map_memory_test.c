@@ -23,12 +23,8 @@ static void a_map(void)
 
 	attr.nr = &small;
 	attr.seed = 5;
-	if (!tried(nr_map_create(&attr, &map)))
+	if (!tried_to_make(map, &attr, &map, &c))
 		return;
-	if (!tried(nr_map_register(map, NULL, &c))) {
-		assert_int_equal(nr_map_destroy(map), 0);
-		return;
-	}
 	for (uint64_t i = 0; i < PUTS; i++) {
 		size_t len = 1 + i * 131 % 900;
 
@@ -108,12 +104,8 @@ static void a_map_in_other_ways(void)
 
 	attr.nr = &small;
 	attr.seed = 5;
-	if (!tried(nr_map_create(&attr, &map)))
+	if (!tried_to_make(map, &attr, &map, &c))
 		return;
-	if (!tried(nr_map_register(map, NULL, &c))) {
-		assert_int_equal(nr_map_destroy(map), 0);
-		return;
-	}
 	for (uint64_t i = 0; i < PUTS; i++) {
 		int len = 1 + (int)i * 131 % 900, ret, arg[80] = { len };
 		struct nr_map_change how = { set_length, arg, sizeof(arg),

@@ -2,10 +2,8 @@
 /* nr_map_test.c - the replicated map, against a simple one; and by threads */
 #include "nr_map_model.h"
 
-#include <linux/mempolicy.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
 
 #include "nr_map_equal.h"
 #include "replica.h"
@@ -238,55 +236,6 @@ static void changes(void **state)
 	assert_int_equal(nr_map_destroy(map), 0);
 }
 
-/* ---- memory ------------------------------------------------------------- */
-
-/* Where the page of @p is, and its policy; or the kernel does not say. */
-static int is_on(void *p, int want)
-{
-	int node = -1, mode = -1;
-
-	if (syscall(SYS_get_mempolicy, &node, NULL, 0, p,
-		    MPOL_F_NODE | MPOL_F_ADDR) ||
-	    syscall(SYS_get_mempolicy, &mode, NULL, 0, p, MPOL_F_ADDR))
-		return 1;
-	return node == want && mode == MPOL_PREFERRED;
-}
-
-static void all_is_local(struct nr_map *map)
-{
-	for (struct replica *r = nr_map_nr(map)->replicas; r; r = r->next) {
-		const struct table *t = r->object;
-
-		if (r->node < 0)
-			continue;
-		assert_true(is_on(t->buckets, r->node));
-		for (uint32_t i = 0; i < t->arena.n; i++)
-			assert_true(is_on(arena_chunk(&t->arena, i), r->node));
-	}
-}
-
-/* What a replica has made, been given, or copied is on its node. */
-static void memory_is_local(void **state)
-{
-	struct nr_map_context *c;
-	struct nr_map *map;
-
-	(void)state;
-	assert_int_equal(nr_map_create(NULL, &map), 0);
-	c = join(map, 0);
-	for (uint64_t i = 0; i < 10000; i++) {
-		assert_int_equal(nr_map_put(c, &i, 8, &i, 8, 0), 0);
-		if (i == 4000)
-			assert_true(nr_map_replica_add(map, -1) > 0);
-		if (i % 1000 == 1) {
-			assert_true(map_is_equal(map));
-			all_is_local(map);
-		}
-	}
-	nr_map_leave(c);
-	assert_int_equal(nr_map_destroy(map), 0);
-}
-
 /* ---- threads ------------------------------------------------------------ */
 
 #define THREADS 4
@@ -439,7 +388,6 @@ int main(void)
 		cmocka_unit_test(basics),
 		cmocka_unit_test(map_is_a_map),
 		cmocka_unit_test(changes),
-		cmocka_unit_test(memory_is_local),
 		cmocka_unit_test(counter),
 		cmocka_unit_test(threads_and_replicas),
 	};

@@ -13,29 +13,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "nr_actors.h"
 #include "nr_memfs_equal.h"
-#include "nr_sched.h"
 
-#define FIBERS 4
-#define STEPS 5
-#define EVENTS 64
 #define FILES 15
 #define LEN 100u /* of a file that has been written */
+
+ACTORS_TYPE(memfs);
 
 static struct {
 	struct nr_memfs *fs;
 	int one_file; /* and what is in it */
-	uint64_t now, values;
+	uint64_t values;
 	unsigned makes;
-	struct event events[EVENTS];
-	size_t n;
-	uint64_t room[FIBERS]; /* zero when nobody waits for a number */
+	uint64_t room[ACTORS]; /* zero when nobody waits for a number */
+	struct actors all;
 } run;
-
-struct actor {
-	uint64_t random;
-	unsigned number;
-};
 
 static const char *const paths[] = { "a", "b", "a/a", "a/b", "b/a", "b/b" };
 #define PATHS 6
@@ -322,10 +315,10 @@ static void act(struct nr_memfs_context *c, struct event *e, uint64_t *room)
 	}
 }
 
-static void step(struct actor *a, struct nr_memfs_context *c)
+static void step(struct actor *a, void *c)
 {
 	uint64_t random = sched_random(&a->random);
-	struct event e = { .begin = ++run.now };
+	struct event e = { .begin = ++a->of->now };
 
 	e.op[0] = random % KINDS;
 	if (run.one_file)
@@ -342,79 +335,36 @@ static void step(struct actor *a, struct nr_memfs_context *c)
 			e.op[0] == WRITE ? ++run.values : (random >> 16) % 200;
 	}
 	act(c, &e, &run.room[a->number]);
-	e.end = ++run.now;
-	sched_check(run.n < EVENTS);
-	run.events[run.n++] = e;
+	e.end = ++a->of->now;
+	actors_keep(a->of, &e);
 }
 
-static struct nr_memfs_context *join(uint32_t replica)
+static int equal(void *fs)
 {
-	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
-	struct nr_memfs_context *c = NULL;
-
-	attr.replica = replica;
-	sched_check(nr_memfs_register(run.fs, &attr, &c) == 0);
-	return c;
-}
-
-static void use(void *arg)
-{
-	struct actor *a = arg;
-	struct nr_memfs_context *c = join(1 + a->number % 2);
-
-	for (int i = 0; i < STEPS; i++)
-		step(a, c);
-	nr_memfs_leave(c);
-}
-
-static void come_and_go(void *arg)
-{
-	for (int i = 0; i < 2; i++) {
-		int id = nr_memfs_replica_add(run.fs, -1);
-		struct nr_memfs_context *c;
-
-		sched_check(id > 2);
-		c = join((uint32_t)id);
-		for (int k = 0; k < 2; k++)
-			step(arg, c);
-		nr_memfs_leave(c);
-		sched_check(nr_memfs_replica_remove(run.fs, (uint32_t)id) == 0);
-	}
+	return memfs_is_equal(fs);
 }
 
 const char *scenario_memfs(uint64_t seed)
 {
 	struct nr_memfs_attr attr = NR_MEMFS_ATTR_INIT;
-	struct nr_attr nr = NR_ATTR_INIT;
-	struct sched_fiber fibers[FIBERS];
-	struct actor actors[FIBERS];
+	struct nr_attr nr = actors_attr(seed);
 	const char *bad;
 
-	sched_mapped(1);
 	memset(&run, 0, sizeof(run));
-	run.one_file = seed / 2 % 4 == 0;
-	nr.topology = "2x1";
-	nr.log_size = 4 << seed % 2;
 	attr.nr = &nr;
 	attr.seed = 1 + seed; /* the same schedule again */
 	if (nr_memfs_create(&attr, &run.fs))
 		return "not made";
-	for (unsigned i = 0; i < FIBERS; i++) {
-		actors[i] = (struct actor){ seed * FIBERS + i, i };
-		fibers[i] = (struct sched_fiber){ i ? use : come_and_go,
-						  &actors[i] };
-	}
-	bad = sched_run(seed, fibers, FIBERS);
-	if (bad)
-		return bad;
-	bad = history_check(&model, run.events, run.n);
-	if (!bad && !memfs_is_equal(run.fs))
-		bad = "replicas differ";
+	run.one_file = seed / 2 % 4 == 0;
+	run.all.type = &memfs_type;
+	run.all.structure = run.fs;
+	run.all.step = step;
+	run.all.model = &model;
+	run.all.equal = equal;
+	bad = actors_run(&run.all, seed);
 	/* All replicas have done all of it: what they wrote then is here. */
-	for (unsigned i = 0; i < FIBERS; i++)
+	for (unsigned i = 0; i < ACTORS; i++)
 		if (!bad && run.room[i])
 			bad = "written after it was returned";
-	if (nr_memfs_destroy(run.fs) && !bad)
-		bad = "contexts are left";
-	return !bad && sched_mapped(0) ? "memory is left" : bad;
+	return bad;
 }

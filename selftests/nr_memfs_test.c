@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nr_memfs_test.c - the replicated file system, against tables; by threads */
-#include "nr_files_model.h"
+#include "nr_files_steps.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -100,6 +100,7 @@ static void like_tables(void **state)
 		}
 	}
 	model_check(&(struct subject){ NULL, c[0] }, &m);
+	model_fini(&m);
 	assert_true(memfs_is_equal(fs));
 	nr_memfs_leave(c[0]);
 	nr_memfs_leave(c[1]);

@@ -25,16 +25,19 @@ cd "$tmp" || exit 1
 number=0 failed=0
 
 # search DEFINES...: sets verdict to holds, wrong, or what went wrong with it;
-# and found to what it found, or how much it has seen
+# and found to what it found, or how much it has seen. With -DENDS also cycles are
+# searched, in which all that can go on does (weak fairness).
 search() {
-	local out
+	local out kind=-DSAFETY cycles=
+	case " $* " in *' -DENDS '*) kind=-DNFAIR=3 cycles='-a -f' ;; esac
 	verdict=unknown found=
-	if ! out=$(spin -a "$@" "$model" 2>&1 && $cc -O2 -w -DSAFETY \
+	if ! out=$(spin -a "$@" "$model" 2>&1 && $cc -O2 -w $kind \
 		-o pan pan.c 2>&1); then
 		found=$out
 		return
 	fi
-	out=$(./pan -m100000 -n 2>&1)
+	# shellcheck disable=SC2086 # none, or two
+	out=$(./pan -m100000 -n $cycles 2>&1)
 	rm -f ./*.trail
 	found=$(echo "$out" | sed -n 's/^pan:1: \(.*\) (at depth.*/\1/p')
 	if [ -n "$found" ] && ! echo "$found" | grep -q 'max search depth'; then
@@ -68,12 +71,16 @@ model=$models/nr.pml
 expect holds 'log, collection and helping' -DREADERS=0
 expect holds 'log of 4' -DREADERS=0 -DLOG=4 -DFIRST=5 -DSECOND=1
 expect holds 'reads' -DFIRST=2 -DSECOND=1
+expect holds 'reads of an idle replica that is helped' -DSECOND=0
 for m in NO_APPLY NO_HELP HEAD_FIRST SPACE_RELOAD ALIVE_FLAG ALIVE_FIRST \
 	CTAIL_BACK; do
 	expect wrong $m -DREADERS=0 -D$m
 done
 for m in UNLOCK_EACH READ_STALE; do
 	expect wrong $m -DFIRST=2 -DSECOND=1 -D$m
+done
+for m in READ_STALE HELP_OPEN HELP_GATE; do
+	expect wrong "$m, an idle replica" -DSECOND=0 -D$m
 done
 if [ "${NR_MODELS:-}" = long ]; then
 	expect holds 'reads and helping'
@@ -106,6 +113,20 @@ if [ "${NR_MODELS:-}" = long ]; then
 	expect holds 'several logs, two reads'
 	expect holds 'several logs, two reads beside updates' -DCONCURRENT
 	expect holds 'several logs, two reads of both' -DCUTS
+fi
+
+model=$models/nr_help.pml
+expect holds 'helpers in several logs' -DREADERS=2
+expect holds 'helpers in several logs end' -DENDS -DREADERS=2
+for m in HELP_WAITS HELP_ALONE GIVE_EARLY; do
+	expect wrong $m -D$m
+done
+for m in HELP_BOTH NOT_WANTED WANTED_LATE NOT_ARRIVED; do
+	expect wrong $m -DENDS -DREADERS=2 -D$m
+done
+if [ "${NR_MODELS:-}" = long ]; then
+	expect holds 'three helpers in several logs' -DHELPERS=3 -DREADERS=2
+	expect holds 'three helpers in several logs end' -DHELPERS=3 -DREADERS=2 -DENDS
 fi
 echo "1..$number"
 exit $failed

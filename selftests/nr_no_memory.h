@@ -26,6 +26,20 @@ static inline int tried(int ret)
 	return ret >= 0;
 }
 
+/* An nr_NAME, and a context of it: both, or none and 0 */
+#define tried_to_make(name, attr, structure, context)                          \
+	({                                                                     \
+		int made_ = tried(nr_##name##_create(attr, structure));        \
+                                                                               \
+		if (made_ && !tried(nr_##name##_register(*(structure), NULL,   \
+							 context))) {          \
+			assert_int_equal(nr_##name##_destroy(*(structure)),    \
+					 0);                                   \
+			made_ = 0;                                             \
+		}                                                              \
+		made_;                                                         \
+	})
+
 /* So short that it goes round soon, and two replicas */
 static inline struct nr_attr small_log(void)
 {

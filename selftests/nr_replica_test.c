@@ -132,60 +132,6 @@ static void statistics(void **state)
 
 /* ---- memory ------------------------------------------------------------- */
 
-/* The node that the page of @p is on, and its policy. */
-static int node_of(void *p, int *mode)
-{
-	int node = -1;
-
-	*(volatile char *)p = *(volatile char *)p;
-	if (syscall(SYS_get_mempolicy, &node, NULL, 0, p,
-		    MPOL_F_NODE | MPOL_F_ADDR) ||
-	    syscall(SYS_get_mempolicy, mode, NULL, 0, p, MPOL_F_ADDR))
-		return -errno;
-	return node;
-}
-
-static void memory_is_local(void **state)
-{
-	static const enum nr_memory how[] = { NR_MEMORY_PREFERRED,
-					      NR_MEMORY_BIND };
-	static const int modes[] = { MPOL_PREFERRED, MPOL_BIND };
-
-	(void)state;
-	for (int i = 0; i < 2; i++) {
-		struct nr_attr attr = NR_ATTR_INIT;
-		struct nr_context *c;
-		struct nr *nr;
-
-		attr.memory = how[i];
-		assert_int_equal(nr_create(&cells_ops, &attr, &nr), 0);
-		for (struct replica *r = nr->replicas; r; r = r->next) {
-			int want = nr->topology->places[r->place].memory;
-			void *parts[] = { r,	r->object, r->items,
-					  NULL, NULL,	   NULL };
-			int mode = -1, node;
-
-			c = cells_join(nr, r->id, 0);
-			parts[3] = c;
-			parts[4] = r->contexts;
-			parts[5] = r->lock.readers;
-			for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
-				node = node_of(parts[k], &mode);
-				if (want < 0 || node == -ENOSYS ||
-				    node == -EPERM) {
-					nr_leave(c);
-					nr_destroy(nr);
-					skip();
-				}
-				assert_int_equal(node, want);
-				assert_int_equal(mode, modes[i]);
-			}
-			nr_leave(c);
-		}
-		cells_finish(nr);
-	}
-}
-
 /* The calling thread's memory policy; -errno. */
 static int policy(unsigned long *where)
 {
@@ -255,7 +201,6 @@ int main(void)
 		cmocka_unit_test(many_contexts),
 		cmocka_unit_test(an_idle_replica),
 		cmocka_unit_test(statistics),
-		cmocka_unit_test(memory_is_local),
 		cmocka_unit_test(policy_is_restored),
 	};
 

@@ -26,7 +26,7 @@ const struct scenario *scenario_find(const char *name);
 const char *scenario_map(uint64_t seed);
 const char *scenario_map_poll(uint64_t seed);
 
-/* nr_sorted_scenario.c */
+/* nr_omap_scenario.c, nr_queue_scenario.c */
 const char *scenario_omap(uint64_t seed);
 const char *scenario_queue(uint64_t seed);
 

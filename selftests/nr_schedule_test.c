@@ -10,27 +10,24 @@
 #include "testlib.h"
 
 #include "nr_mutants.h"
+#include "nr_progress.h"
 #include "nr_scenario.h"
-
-static uint64_t schedules(void)
-{
-	const char *n = getenv("NR_SCHEDULES");
-
-	return n ? strtoull(n, NULL, 0) : 4000 / slowness;
-}
 
 static void run(void **state)
 {
 	const struct scenario *s = *state;
 	const char *seed = getenv("NR_SEED"), *bad;
 	uint64_t first = seed ? strtoull(seed, NULL, 0) : 1;
-	uint64_t n = seed ? 1 : schedules();
+	uint64_t n =
+		seed ? 1 : progress_number("NR_SCHEDULES", 4000 / slowness);
+	struct progress p = progress_begin(s->name);
 
 	for (uint64_t i = first; i < first + n; i++) {
 		bad = scenario_run(s, i);
 		if (bad)
 			fail_msg("%s: NR_SEED=%llu: %s", s->name,
 				 (unsigned long long)i, bad);
+		progress(&p, i - first + 1, n);
 	}
 	printf("# %s: %llu schedules\n", s->name, (unsigned long long)n);
 }

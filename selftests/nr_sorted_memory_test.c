@@ -20,12 +20,8 @@ static void an_ordered_map(void)
 
 	attr.nr = &small;
 	attr.seed = 5;
-	if (!tried(nr_omap_create(&attr, &map)))
+	if (!tried_to_make(omap, &attr, &map, &c))
 		return;
-	if (!tried(nr_omap_register(map, NULL, &c))) {
-		assert_int_equal(nr_omap_destroy(map), 0);
-		return;
-	}
 	for (uint64_t i = 0; i < PUTS; i++) {
 		size_t len = 1 + i * 131 % 900;
 		int ret;
@@ -64,12 +60,8 @@ static void a_queue(void)
 
 	attr.nr = &small;
 	attr.seed = 5;
-	if (!tried(nr_queue_create(&attr, &q)))
+	if (!tried_to_make(queue, &attr, &q, &c))
 		return;
-	if (!tried(nr_queue_register(q, NULL, &c))) {
-		assert_int_equal(nr_queue_destroy(q), 0);
-		return;
-	}
 	for (uint64_t i = 0; i < PUTS; i++) {
 		n += (uint64_t)tried(nr_queue_put(c, item, i * 131 % 900, 0));
 		assert_true(nr_queue_count(c) == n);
@@ -96,12 +88,8 @@ static void an_ordered_map_later(void)
 
 	attr.nr = &small;
 	attr.seed = 5;
-	if (!tried(nr_omap_create(&attr, &map)))
+	if (!tried_to_make(omap, &attr, &map, &c))
 		return;
-	if (!tried(nr_omap_register(map, NULL, &c))) {
-		assert_int_equal(nr_omap_destroy(map), 0);
-		return;
-	}
 	for (uint64_t i = 0; i < PUTS; i++) {
 		size_t len = 1 + i * 131 % 900;
 		struct nr_done done;

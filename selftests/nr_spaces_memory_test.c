@@ -23,12 +23,8 @@ static void an_address_space(void)
 	int id = -1;
 
 	attr.nr = &small;
-	if (!tried(nr_vspace_create(&attr, &space)))
+	if (!tried_to_make(vspace, &attr, &space, &c))
 		return;
-	if (!tried(nr_vspace_register(space, NULL, &c))) {
-		assert_int_equal(nr_vspace_destroy(space), 0);
-		return;
-	}
 	for (uint64_t i = 0; i < MAPS; i++) {
 		uint64_t size = i % 2 ? NR_PAGE_4K : NR_PAGE_1G;
 		int there, hole;
@@ -104,12 +100,8 @@ static void a_file_system(void)
 	memset(bytes, 'x', sizeof(bytes));
 	attr.nr = &small;
 	attr.seed = 5;
-	if (!tried(nr_memfs_create(&attr, &fs)))
+	if (!tried_to_make(memfs, &attr, &fs, &c))
 		return;
-	if (!tried(nr_memfs_register(fs, NULL, &c))) {
-		assert_int_equal(nr_memfs_destroy(fs), 0);
-		return;
-	}
 	for (unsigned i = 0; i < FILES; i++) {
 		size_t len = 100 + i * 77, more = len + 300;
 		uint64_t ino = 0;

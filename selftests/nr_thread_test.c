@@ -4,7 +4,8 @@
  *
  * What they did is checked to be linearizable, by the index of each update and
  * the version that each read saw. NR_OPERATIONS says how many there are for
- * each test (10^8: some minutes), NR_SECONDS how long updates are timed for.
+ * each test, NR_SECONDS how long updates are timed for; NR_LOAD=NAME one of
+ * them alone.
  */
 #include "testlib.h"
 
@@ -13,13 +14,7 @@
 #include <stdatomic.h>
 
 #include "nr_load.h"
-
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 0) : otherwise;
-}
+#include "nr_progress.h"
 
 static __attribute__((format(printf, 1, 2))) void fail_thread(const char *fmt,
 							      ...)
@@ -120,13 +115,15 @@ static void run_load(void **state)
 {
 	const struct test_load *t = *state;
 	struct load_attr attr = t->attr;
+	struct progress p = progress_begin(t->name);
 	uint64_t done = 0, want;
 
 	attr.keep = 1;
 	attr.steps = STEPS / slowness;
-	want = number("NR_OPERATIONS", 4 * attr.steps * attr.threads);
+	want = progress_number("NR_OPERATIONS", 4 * attr.steps * attr.threads);
 	for (uint64_t round = 0; done < want; round++) {
 		done += run_round(&attr, round);
+		progress(&p, done, want);
 	}
 	printf("# %s: %llu operations\n", t->name, (unsigned long long)done);
 }
@@ -218,7 +215,8 @@ static void no_long_waits(void **state)
 {
 	static struct writer w[WRITERS];
 	struct nr_attr attr = NR_ATTR_INIT;
-	uint64_t seconds = number("NR_SECONDS", 0), max = 0, n = 0, until;
+	uint64_t seconds = progress_number("NR_SECONDS", 0), max = 0, n = 0,
+		 until;
 
 	(void)state;
 	attr.topology = "2x1";
@@ -316,12 +314,21 @@ int main(void)
 		cmocka_unit_test(reader_lock),
 		cmocka_unit_test(no_long_waits),
 	};
+	const char *only = getenv("NR_LOAD");
+	size_t n = only ? 0 : 2;
 
-	for (size_t i = 0; i < ARRAY_LEN(loads); i++)
-		tests[2 + i] = (struct CMUnitTest){
+	for (size_t i = 0; i < ARRAY_LEN(loads); i++) {
+		if (only && strcmp(only, loads[i].name))
+			continue;
+		tests[n++] = (struct CMUnitTest){
 			.name = loads[i].name,
 			.test_func = run_load,
 			.initial_state = (void *)(uintptr_t)&loads[i],
 		};
-	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+	}
+	if (!n) {
+		fprintf(stderr, "%s: no such load\n", only);
+		return 2;
+	}
+	return _cmocka_run_group_tests("threads", tests, n, NULL, NULL);
 }

@@ -16,12 +16,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "nr_sched.h"
+#include "nr_actors.h"
 #include "nr_vspace_equal.h"
 
-#define FIBERS 4
-#define STEPS 5
-#define EVENTS 64
 #define PLACES 4
 #define LARGE 3 /* what a large page has: the first places */
 
@@ -30,22 +27,18 @@ static const uint64_t places[PLACES] = { 0, NR_PAGE_4K, 5 * NR_PAGE_4K,
 static const uint64_t low[PLACES] = { 0, 1, 5, 9 }; /* in frames */
 #define NOWHERE (UINT64_C(1) << 46)
 
+ACTORS_TYPE(vspace);
+
 static struct {
 	struct nr_vspace *space;
 	unsigned
 		few; /* pages, if not 0: the first and the last; no large one */
-	uint64_t now, values;
-	struct event events[EVENTS];
-	size_t n;
+	uint64_t values;
 	/* Of each place, bits of values: mapping them has returned; no walk
 	 * that ends now may have found them. */
 	uint64_t mapped[PLACES], gone[PLACES];
+	struct actors all;
 } run;
-
-struct actor {
-	uint64_t random;
-	unsigned number;
-};
 
 enum {
 	MAP,
@@ -149,7 +142,7 @@ static void unmap(struct nr_vspace_context *c, struct event *e, int settle)
 	memcpy(before, run.mapped, sizeof(before));
 	e->result = (uint64_t)nr_vspace_unmap(c, large ? 0 : places[e->op[1]],
 					      large ? NR_PAGE_2M : NR_PAGE_4K);
-	e->end = ++run.now;
+	e->end = ++run.all.now;
 	if (!settle)
 		return;
 	nr_vspace_settle(run.space);
@@ -172,10 +165,10 @@ static void walk(struct nr_vspace_context *c, struct event *e)
 	sched_check(ret || !(run.gone[place] >> (e->result >> 8) & 1));
 }
 
-static void step(struct actor *a, struct nr_vspace_context *c)
+static void step(struct actor *a, void *c)
 {
 	uint64_t random = sched_random(&a->random);
-	struct event e = { .begin = ++run.now };
+	struct event e = { .begin = ++a->of->now };
 	struct nr_page page;
 
 	e.op[0] = random % KINDS;
@@ -210,77 +203,32 @@ static void step(struct actor *a, struct nr_vspace_context *c)
 		walk(c, &e);
 	}
 	if (!e.end)
-		e.end = ++run.now;
-	sched_check(run.n < EVENTS);
-	run.events[run.n++] = e;
+		e.end = ++a->of->now;
+	actors_keep(a->of, &e);
 }
 
-static struct nr_vspace_context *join(uint32_t replica)
+static int equal(void *space)
 {
-	struct nr_context_attr attr = NR_CONTEXT_ATTR_INIT;
-	struct nr_vspace_context *c = NULL;
-
-	attr.replica = replica;
-	sched_check(nr_vspace_register(run.space, &attr, &c) == 0);
-	return c;
-}
-
-static void use(void *arg)
-{
-	struct actor *a = arg;
-	struct nr_vspace_context *c = join(1 + a->number % 2);
-
-	for (int i = 0; i < STEPS; i++)
-		step(a, c);
-	nr_vspace_leave(c);
-}
-
-static void come_and_go(void *arg)
-{
-	for (int i = 0; i < 2; i++) {
-		int id = nr_vspace_replica_add(run.space, -1);
-		struct nr_vspace_context *c;
-
-		sched_check(id > 2);
-		c = join((uint32_t)id);
-		for (int k = 0; k < 2; k++)
-			step(arg, c);
-		nr_vspace_leave(c);
-		sched_check(nr_vspace_replica_remove(run.space, (uint32_t)id) ==
-			    0);
-	}
+	return vspace_is_equal(space);
 }
 
 static const char *run_fibers(uint64_t seed, unsigned few)
 {
 	struct nr_vspace_attr attr = NR_VSPACE_ATTR_INIT;
-	struct nr_attr nr = NR_ATTR_INIT;
-	struct sched_fiber fibers[FIBERS];
-	struct actor actors[FIBERS];
-	const char *bad;
+	struct nr_attr nr = actors_attr(seed);
 
-	sched_mapped(1);
 	memset(&run, 0, sizeof(run));
-	run.few = few;
-	nr.topology = "2x1";
-	nr.log_size = 4 << seed % 2;
 	attr.nr = &nr;
 	if (nr_vspace_create(&attr, &run.space))
 		return "not made";
-	for (unsigned i = 0; i < FIBERS; i++) {
-		actors[i] = (struct actor){ seed * FIBERS + i, i };
-		fibers[i] = (struct sched_fiber){ i || few ? use : come_and_go,
-						  &actors[i] };
-	}
-	bad = sched_run(seed, fibers, FIBERS);
-	if (bad)
-		return bad;
-	bad = history_check(&model, run.events, run.n);
-	if (!bad && !vspace_is_equal(run.space))
-		bad = "replicas differ";
-	if (nr_vspace_destroy(run.space) && !bad)
-		bad = "contexts are left";
-	return !bad && sched_mapped(0) ? "memory is left" : bad;
+	run.few = few;
+	run.all.type = &vspace_type;
+	run.all.structure = run.space;
+	run.all.step = step;
+	run.all.model = &model;
+	run.all.equal = equal;
+	run.all.stay = few != 0;
+	return actors_run(&run.all, seed);
 }
 
 const char *scenario_vspace(uint64_t seed)

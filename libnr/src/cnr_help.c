@@ -91,22 +91,30 @@ int cnr_may_help(struct replica *r)
 	return !(helping & GATE_HELD) && !is_wanted(p);
 }
 
-/* Get the gate; or it is one of that replica's threads that has it. */
+/*
+ * Get the gate; or it is one of that replica's threads that has it, or waits
+ * for it: he does also while it is free, and we, who have come by another log,
+ * could be there first again and again.
+ */
 static int get(struct helping *h, struct replica *r)
 {
 	struct gate *g = &r->lock.gate;
 	struct backoff b = { 0, 0 };
 
-	while (!gate_try_as(g, GATE_HELD | GATE_HELPED)) {
-		uint32_t word = load_relaxed(&g->word);
+	while (!is_wanted(part_of(r))) {
+		uint32_t word;
 
+		if (gate_try_as(g, GATE_HELD | GATE_HELPED)) {
+			take(h, part_of(r));
+			return 1;
+		}
+		word = load_relaxed(&g->word);
 		if ((word & GATE_HELD && !(word & GATE_HELPED)) ||
-		    is_wanted(part_of(r)) || mutant(CNR_HELP_BOTH))
+		    mutant(CNR_HELP_BOTH))
 			return 0;
 		backoff_only(&b);
 	}
-	take(h, part_of(r));
-	return 1;
+	return 0;
 }
 
 /*

@@ -111,6 +111,22 @@ int cnr_replica_make(struct nr_cnr *cnr, uint32_t place)
 	return 0;
 }
 
+/* ---- visits ------------------------------------------------------------- */
+
+/* On the way there, by a thread that may be on any node, what the structure's
+ * functions allocate is to lie on @r's. */
+static int visit(struct cnr_replica *r, struct several *what)
+{
+	struct mem_policy policy;
+	int err;
+
+	what->id = r->id;
+	mem_policy_set(&policy, r->node, r->cnr->memory);
+	err = cnr_several(r, &r->cnr->all, what);
+	mem_policy_restore(&policy);
+	return err;
+}
+
 /* ---- clones ------------------------------------------------------------- */
 
 struct clone {
@@ -156,14 +172,11 @@ static int add(struct nr_cnr *cnr, uint32_t place)
 	struct several what = { .kind = SEVERAL_VISIT,
 				.to = &c,
 				.visit = visit_clone };
-	struct cnr_replica *from;
 	int err;
 
 	if (!c.to)
 		return -ENOMEM;
-	from = source_for(cnr, c.to->node);
-	what.id = from->id;
-	err = cnr_several(from, &cnr->all, &what);
+	err = visit(source_for(cnr, c.to->node), &what);
 	if (!err)
 		err = c.err;
 	if (err) {
@@ -293,10 +306,8 @@ NR_PUBLIC int nr_cnr_inspect(struct nr_cnr *cnr,
 
 	gate_lock(&cnr->admin);
 	for (struct cnr_replica *r = cnr->replicas; r && !err && !l.ret;
-	     r = r->next) {
-		what.id = r->id;
-		err = cnr_several(r, &cnr->all, &what);
-	}
+	     r = r->next)
+		err = visit(r, &what);
 	gate_unlock(&cnr->admin);
 	return err ? err : l.ret;
 }

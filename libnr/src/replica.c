@@ -115,3 +115,15 @@ void replica_catch_up(struct replica *r)
 {
 	replica_apply(r, log_done(r->log));
 }
+
+void replica_catch_up_from_afar(struct replica *r)
+{
+	struct mem_policy policy;
+
+	/* Relaxed: its gate is ours. */
+	if (load_relaxed(&r->ltail) == log_done(r->log))
+		return;
+	mem_policy_set(&policy, r->node, r->nr->attr.memory);
+	replica_catch_up(r);
+	mem_policy_restore(&policy);
+}

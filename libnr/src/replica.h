@@ -130,6 +130,10 @@ void replica_apply(struct replica *r, uint64_t upto);
 /* Combiner: everything that has been done. Waits for nobody but readers. */
 void replica_catch_up(struct replica *r);
 
+/* ... by a thread that may be on any node: what the structure's functions
+ * allocate meanwhile lies on the replica's. */
+void replica_catch_up_from_afar(struct replica *r);
+
 /*
  * Combiner of @r: there is no room in the log. Apply what can be applied, find
  * the new head; then, if somebody lags behind and nobody works for him, bring

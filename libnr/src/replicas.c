@@ -97,7 +97,7 @@ static int add(struct nr *nr, uint32_t place)
 	gate_lock(&from->lock.gate);
 	/* A clone may take long. Reads of what had been done go on. */
 	if (!mutant(CLONE_BEHIND))
-		replica_catch_up(from);
+		replica_catch_up_from_afar(from);
 	err = replica_clone(r, from);
 	if (!err && !mutant(LATE_COLLECT))
 		replicas_link(nr, r);
@@ -165,7 +165,7 @@ NR_PUBLIC int nr_inspect(struct nr *nr,
 	gate_lock(&nr->admin);
 	for (struct replica *r = nr->replicas; r && !ret; r = r->next) {
 		gate_lock(&r->lock.gate);
-		replica_catch_up(r);
+		replica_catch_up_from_afar(r);
 		ret = fn(r->id, r->object, arg);
 		gate_unlock(&r->lock.gate);
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Small things every file needs. */
+/*
+ * Small things every file needs. Some libskyipc has, too: neither includes the
+ * other's files, so that each can be taken alone.
+ */
 #ifndef NR_UTIL_H
 #define NR_UTIL_H
 

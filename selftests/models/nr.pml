@@ -15,7 +15,8 @@
  * everybody ends (invalid end states).
  *
  * Mutants, one at a time, with -D: UNLOCK_EACH, READ_STALE, CTAIL_BACK,
- * SPACE_RELOAD, NO_APPLY, NO_HELP, HEAD_FIRST, ALIVE_FLAG, ALIVE_FIRST.
+ * SPACE_RELOAD, NO_APPLY, NO_HELP, HEAD_FIRST, ALIVE_FLAG, ALIVE_FIRST; of helping
+ * a replica where somebody reads: HELP_OPEN, HELP_GATE.
  */
 
 #define REPLICAS 2
@@ -81,8 +82,17 @@ inline complete(r, upto) {
 }
 
 inline write_begin(r) {
+#ifdef HELP_OPEN
+	if
+	:: helps
+	:: else ->
+		atomic { assert(!writer[r]); writer[r] = 1 }
+		readers[r] == 0
+	fi
+#else
 	atomic { assert(!writer[r]); writer[r] = 1 }
 	readers[r] == 0
+#endif
 }
 
 /* The gate's owner: apply() up to upto. Uses i, from. */
@@ -165,9 +175,13 @@ inline make_room(r) {
 		:: else ->
 #ifndef NO_HELP
 			if
+#ifdef HELP_GATE
+			:: atomic { ltail[1 - (r)] == least } helps = 1
+#else
 			:: atomic { ltail[1 - (r)] == least && !gate[1 - (r)] ->
 				    gate[1 - (r)] = 1 }
 				helps = 1
+#endif
 			:: else
 			fi
 #else
@@ -179,7 +193,8 @@ inline make_room(r) {
 		:: helps ->
 			upto = ctail;
 			apply((1 - r), upto);
-			gate[1 - (r)] = 0
+			gate[1 - (r)] = 0;
+			helps = 0
 		:: else
 		fi
 	:: else
@@ -242,6 +257,9 @@ proctype updater(byte me, n) {
 /* Reads, first on one replica, then on the other. */
 proctype reader() {
 	byte i, k, c, r, v, upto, want;
+#ifdef HELP_OPEN
+	bit helps;
+#endif
 
 	if
 	:: r = 0
