@@ -9,7 +9,9 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/perf_event.h>
+#include <linux/sched.h>
 #include <linux/syscore_ops.h>
+#include <asm/prctl.h>
 #include <asm/processor.h>
 #include <asm/tlbflush.h>
 
@@ -80,12 +82,43 @@ static inline void skyipc_cr4_vmxe(bool on)
 
 /* The word for 64 bits in MSR functions: l, then q. */
 #ifdef HAVE_RDMSRQ
+#define skyipc_rdmsr rdmsrq
 #define skyipc_rdmsr_safe rdmsrq_safe
 #define skyipc_wrmsr wrmsrq
 #else
+#define skyipc_rdmsr rdmsrl
 #define skyipc_rdmsr_safe rdmsrl_safe
 #define skyipc_wrmsr wrmsrl
 #endif
+
+/* Behind struct task_struct in newer kernels: x86_task_fpu(), not exported */
+#ifdef HAVE_TASK_FPU
+#define skyipc_fpu(task) ((struct fpu *)((task) + 1))
+#else
+#define skyipc_fpu(task) (&(task)->thread.fpu)
+#endif
+
+/* Has the calling thread registered a struct rseq? */
+static inline bool sky_has_rseq(void)
+{
+#if !defined(CONFIG_RSEQ)
+	return false;
+#elif defined(HAVE_RSEQ_DATA)
+	return current->rseq.usrptr;
+#else
+	return current->rseq;
+#endif
+}
+
+/* Has the calling thread a shadow stack? */
+static inline bool sky_has_shadow_stack(void)
+{
+#ifdef CONFIG_X86_USER_SHADOW_STACK
+	return current->thread.features & ARCH_SHSTK_SHSTK;
+#else
+	return false;
+#endif
+}
 
 /* Of a mapping that is being made: @set and not @clear */
 static inline void sky_vm_flags(struct vm_area_struct *vma, unsigned long set,

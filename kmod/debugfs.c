@@ -5,11 +5,13 @@
  *	cpus	what each CPU does
  *	exits	exits by reason and CPU; one line each that is not 0
  *	fail	"STEP [CPU]": that step of the next launch fails there
- *	root	"stay LOOPS", "trap VECTOR": what root is to do on this CPU
+ *	root	"stay LOOPS", "trap VECTOR", "fail REASON" (the next exit for that which
+ *		ends in a view is one that root does not know): on this CPU
  *	copied	bytes of long messages, one copy each
  *	users	what each user has of servers, links and so on
  *	servers	each with its workers, and with its calls by state
  *	links	each with its client and the state that it is in
+ *	views	each thread that calls by VMFUNC, and what has left its views
  *	hand_over	Y: tests may hand over any state (SKYIPC_LINK_PARK)
  */
 #include <linux/debugfs.h>
@@ -22,6 +24,7 @@
 #include "kcall/link.h"
 #include "kcall/show.h"
 #include "kcall/user.h"
+#include "view/show.h"
 #include "vmx/fail.h"
 #include "vmx/vmx.h"
 
@@ -119,6 +122,8 @@ static ssize_t root_write(struct file *file, const char __user *buf,
 		error = vmx_test_stay(arg);
 	else if (!strcmp(word, "trap"))
 		error = vmx_test_trap(arg);
+	else if (!strcmp(word, "fail"))
+		error = vmx_test_fail(arg);
 	else
 		error = -EINVAL;
 	return error ?: count;
@@ -155,6 +160,9 @@ void skyipc_debugfs_init(void)
 	debugfs_create_file("copied", 0400, dir, NULL, &copied_fops);
 	debugfs_create_file("users", 0400, dir, NULL, &users_fops);
 	sky_show_init(dir);
+#ifdef CONFIG_X86_64
+	view_show_init(dir);
+#endif
 	debugfs_create_bool("hand_over", 0600, dir, &sky_link_may_park);
 }
 

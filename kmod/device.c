@@ -8,6 +8,8 @@
 #include "kcall/enter.h"
 #include "kcall/server.h"
 #include "skyipc_dev.h"
+#include "view/thread.h"
+#include "view/view.h"
 #include "vmx/vmx.h"
 
 static_assert(sizeof_field(struct skyipc_dev_info, views) == VMX_WHY_MAX);
@@ -43,9 +45,23 @@ static long device_ioctl(struct file *file, unsigned int number,
 		return device_info((void __user *)arg);
 	case SKYIPC_DEV_SERVER:
 		return sky_server_new((void __user *)arg);
+#ifdef CONFIG_X86_64
+	case SKYIPC_DEV_VIEW:
+		return view_thread_new();
+#endif
 	default:
 		return -ENOTTY;
 	}
+}
+
+/* The trampoline and the view page: where all have them, or nowhere */
+static int device_mmap(struct file *file, struct vm_area_struct *vma)
+{
+#ifdef CONFIG_X86_64
+	return view_mmap(vma);
+#else
+	return -ENODEV;
+#endif
 }
 
 static const struct file_operations device_fops = {
@@ -53,6 +69,7 @@ static const struct file_operations device_fops = {
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.fadvise = sky_no_enter,
+	.mmap = device_mmap,
 	.llseek = noop_llseek,
 };
 

@@ -12,6 +12,8 @@
 #include "device.h"
 #include "kcall/server.h"
 #include "kcall/user.h"
+#include "view/thread.h"
+#include "view/view.h"
 #include "vmx/vmx.h"
 
 enum views_wanted { VIEWS_AUTO, VIEWS_OFF, VIEWS_REQUIRED };
@@ -48,6 +50,7 @@ static int __init skyipc_init(void)
 		pr_err("views=%s: not auto, off or required\n", views);
 		return -EINVAL;
 	}
+	view_init();
 	error = start_views(wanted);
 	if (error)
 		goto stop;
@@ -62,6 +65,7 @@ static int __init skyipc_init(void)
 users:
 	sky_user_exit();
 stop:
+	view_exit();
 	vmx_stop();	/* also what a CPU has queued that left again */
 	return error;
 }
@@ -71,6 +75,8 @@ static void __exit skyipc_exit(void)
 	skyipc_debugfs_exit();
 	skyipc_device_unregister();
 	sky_user_exit();
+	view_thread_exit();
+	view_exit();
 	vmx_stop();
 	/* What is freed after a grace period: servers; calls, links, workers */
 	sky_server_exit();

@@ -111,7 +111,8 @@ $(call objs,$(nr_sched_srcs) $(nr_points_tests:%=selftests/%.c)): \
 ifneq ($(call have,cmocka),)
 
 # What takes a disassembler to tell
-gate_test_srcs := selftests/testlib.c selftests/gate_check.c kmod/view/gate.S
+gate_test_srcs := selftests/testlib.c selftests/gate_check.c kmod/view/gate.S \
+	kmod/view/gate_pkru.S
 gate_test_libs := -lZydis
 ifeq ($(wildcard /usr/include/Zydis/Zydis.h),)
 selftests := $(filter-out gate_test,$(selftests))

@@ -8,9 +8,7 @@
 #include "ept.h"
 #include "mtrr_layouts.h"
 
-#define CAP_2M                                                                 \
-	(EPT_CAP_WALK4 | EPT_CAP_WALK5 | EPT_CAP_WB | EPT_CAP_2M |             \
-	 EPT_CAP_EXEC_ONLY)
+#define CAP_2M (EPT_CAP_WALK4 | EPT_CAP_WB | EPT_CAP_2M | EPT_CAP_EXEC_ONLY)
 #define CAP_1G (CAP_2M | EPT_CAP_1G)
 #define RWX (EPT_READ | EPT_WRITE | EPT_EXEC)
 #define GB (1ull << 30)

@@ -307,27 +307,6 @@ static void views_of_views(void **state)
 	}
 }
 
-/* Roots with different numbers of levels have nothing in common. */
-static void different_levels(void **state)
-{
-	struct differences d = { .n = 0 };
-	struct memory mem;
-	struct mtrr_state m;
-	struct ept *a, *b;
-
-	(void)state;
-	memory_init(&mem);
-	memset(&m, 0, sizeof(m));
-	m.phys_bits = 39;
-	a = home_of(&mem, &m, CAP_1G);
-	m.phys_bits = 49;
-	b = home_of(&mem, &m, CAP_1G);
-	assert_int_equal(ept_diff(a, b, note_difference, &d), -EINVAL);
-	ept_put(a);
-	ept_put(b);
-	memory_end(&mem);
-}
-
 static int stop_differing(void *arg, const struct ept_leaf *a,
 			  const struct ept_leaf *b)
 {
@@ -519,7 +498,6 @@ int main(void)
 		cmocka_unit_test(rights),
 		cmocka_unit_test(nonsense),
 		cmocka_unit_test(views_of_views),
-		cmocka_unit_test(different_levels),
 		cmocka_unit_test(stopping),
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(no_memory_for_views),

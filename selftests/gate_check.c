@@ -16,10 +16,10 @@ enum next { GOES_ON, ENABLES, GOES_OUT, RETURNS, FAULTS, WRONG };
 enum ecx { ONE, ZERO, NONZERO, ANY32, ANY64 };
 
 /* Registers, as they are numbered in instructions */
-enum { RCX = 1, RSP = 4 };
+enum { RAX, RCX, RSP = 4 };
 
 /* What a register is known to hold */
-enum value { OTHER, FLAGS_AT, THE_SP, THE_FS, THE_GS };
+enum value { OTHER, FLAGS_AT, THE_SP, THE_FS, THE_GS, THE_PKRU };
 
 /* Where a path has come to */
 struct path {
@@ -30,7 +30,8 @@ struct path {
 	size_t at;
 	enum ecx ecx;
 	enum value reg[16];
-	bool flags, fs, gs; /* are the client's */
+	bool has_pkru;
+	bool flags, fs, gs, pkru; /* are the client's */
 	bool read_thread; /* something of the thread's page is in a register */
 	bool read_other;  /* something else */
 	const char *what;
@@ -90,8 +91,12 @@ static int64_t in_thread(const struct path *p, const ZydisDecodedOperand *m)
 	return at >= 0 && at + m->size / 8 <= GATE_PAGE ? at : -1;
 }
 
-static enum value value_at(int64_t at)
+static enum value value_at(int64_t at, unsigned bits)
 {
+	if (bits == 32)
+		return at == VIEW_THREAD_PKRU ? THE_PKRU : OTHER;
+	if (bits != 64)
+		return OTHER;
 	switch (at) {
 	case VIEW_THREAD_SP:
 		return THE_SP;
@@ -164,7 +169,7 @@ static enum next out(struct path *p)
 		return GOES_OUT;
 	p->what = "home with what is not the client's";
 	if (p->ecx != ZERO || !p->flags || !p->fs || !p->gs ||
-	    p->reg[RSP] != THE_SP)
+	    p->reg[RSP] != THE_SP || (p->has_pkru && !p->pkru))
 		return WRONG;
 	return GOES_OUT;
 }
@@ -172,8 +177,7 @@ static enum next out(struct path *p)
 static enum next load(struct path *p)
 {
 	const ZydisDecodedOperand *from = memory(p, false);
-	const bool whole = p->insn.operand_width == 64 &&
-			   p->insn.mnemonic == ZYDIS_MNEMONIC_MOV;
+	const bool plain = p->insn.mnemonic == ZYDIS_MNEMONIC_MOV;
 	const int64_t at = from ? in_thread(p, from) : -1;
 
 	if (from && at < 0)
@@ -181,8 +185,9 @@ static enum next load(struct path *p)
 	else if (from)
 		p->read_thread = true;
 	forget(p);
-	if (from && whole)
-		p->reg[gpr(p->op[0].reg.value)] = value_at(at);
+	if (from && plain)
+		p->reg[gpr(p->op[0].reg.value)] =
+			value_at(at, p->insn.operand_width);
 	return GOES_ON;
 }
 
@@ -210,6 +215,25 @@ static enum next write_base(struct path *p, bool *base, enum value value)
 	*base = p->insn.operand_width == 64 &&
 		p->reg[gpr(p->op[0].reg.value)] == value;
 	return GOES_ON;
+}
+
+/* Faults if ecx is not 0; or edx, of which nothing is known. */
+static enum next write_pkru(struct path *p)
+{
+	if (!p->has_pkru)
+		return WRONG;
+	p->pkru = p->reg[RAX] == THE_PKRU;
+	return p->ecx == ONE || p->ecx == NONZERO ? FAULTS : GOES_ON;
+}
+
+/* For those who have I/O ports, which have no views; with PKRU only: its last
+ * byte
+ */
+static enum next write_port(const struct path *p)
+{
+	return p->has_pkru && p->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER
+		       ? FAULTS
+		       : WRONG;
 }
 
 /* The instruction where the path is, and what comes of it */
@@ -260,6 +284,9 @@ static enum next check_step(struct path *p)
 				       p->ecx == ONE && !p->read_other
 			       ? RETURNS
 			       : WRONG;
+	case ZYDIS_MNEMONIC_OUT:
+		p->what = "a port";
+		return write_port(p);
 	case ZYDIS_MNEMONIC_JRCXZ:
 		return jump_if_zero(p);
 	case ZYDIS_MNEMONIC_POPFQ:
@@ -275,6 +302,8 @@ static enum next check_step(struct path *p)
 		return write_base(p, &p->fs, THE_FS);
 	case ZYDIS_MNEMONIC_WRGSBASE:
 		return write_base(p, &p->gs, THE_GS);
+	case ZYDIS_MNEMONIC_WRPKRU:
+		return write_pkru(p);
 	case ZYDIS_MNEMONIC_LEA:
 		return address(p);
 	case ZYDIS_MNEMONIC_XOR:
@@ -294,6 +323,7 @@ static enum next check_step(struct path *p)
 	case ZYDIS_MNEMONIC_SHL:
 	case ZYDIS_MNEMONIC_SUB:
 	case ZYDIS_MNEMONIC_TEST:
+	case ZYDIS_MNEMONIC_XCHG:
 		return is_plain(p) ? load(p) : WRONG;
 	default:
 		return WRONG;
@@ -362,10 +392,11 @@ static bool follow(struct path *p, size_t from, struct gate_report *r)
 	}
 }
 
-static void begin(struct path *p, const uint8_t *page)
+static void begin(struct path *p, const uint8_t *page, bool has_pkru)
 {
 	memset(p, 0, sizeof(*p));
 	p->page = page;
+	p->has_pkru = has_pkru;
 	p->ecx = ONE;
 	ZydisDecoderInit(&p->decoder, ZYDIS_MACHINE_MODE_LONG_64,
 			 ZYDIS_STACK_WIDTH_64);
@@ -378,23 +409,45 @@ static bool disables(const struct path *p, enum next next, ZydisRegister slot)
 	return next == GOES_ON && memory(p, true) && p->op[0].mem.index == slot;
 }
 
+/* The client's stack and bases, as rsi and rdx have them: a bit for each */
+static unsigned clears(const struct path *p)
+{
+	const ZydisRegister to = p->op[0].reg.value;
+
+	switch (p->insn.mnemonic) {
+	case ZYDIS_MNEMONIC_WRFSBASE:
+		return to == ZYDIS_REGISTER_RSI ? 1 : 0;
+	case ZYDIS_MNEMONIC_WRGSBASE:
+		return to == ZYDIS_REGISTER_RDX ? 2 : 0;
+	case ZYDIS_MNEMONIC_MOV:
+		return to == ZYDIS_REGISTER_ESP &&
+				       p->op[1].reg.value == ZYDIS_REGISTER_ESI
+			       ? 4
+			       : 0;
+	default:
+		return 0;
+	}
+}
+
 /*
  * They are the gates, too: a way from @at to @land, on which the slot in @from
- * is disabled.
+ * is disabled; and that of calls clears.
  */
-static bool is_gate(const uint8_t *page, size_t at, size_t land,
+static bool is_gate(const uint8_t *page, bool has_pkru, size_t at, size_t land,
 		    ZydisRegister from, enum ecx to, struct gate_report *r)
 {
 	bool disabled = false, from_r8 = false;
 	enum next next = GOES_ON;
+	unsigned cleared = 0;
 	struct path p;
 
-	begin(&p, page);
+	begin(&p, page, has_pkru);
 	r->from = r->at = p.at = at;
 	r->what = "this is no gate";
 	while (next == GOES_ON || next == ENABLES) {
 		next = decode(&p);
 		disabled |= disables(&p, next, from);
+		cleared |= clears(&p);
 		from_r8 |= p.insn.mnemonic == ZYDIS_MNEMONIC_MOV &&
 			   p.op[0].reg.value == ZYDIS_REGISTER_ECX &&
 			   p.op[1].reg.value == ZYDIS_REGISTER_R8D;
@@ -402,23 +455,24 @@ static bool is_gate(const uint8_t *page, size_t at, size_t land,
 		p.at += p.insn.length;
 	}
 	return next == GOES_OUT && disabled && p.ecx == to && p.at == land &&
-	       (to == ZERO || from_r8);
+	       (to == ZERO || (from_r8 && cleared == 7));
 }
 
-int gate_check(const uint8_t page[GATE_PAGE], struct gate_report *r)
+int gate_check(const uint8_t page[GATE_PAGE], bool has_pkru,
+	       struct gate_report *r)
 {
 	struct path p;
 
 	memset(r, 0, sizeof(*r));
 	for (size_t from = 0; from < GATE_PAGE; from++) {
-		begin(&p, page);
+		begin(&p, page, has_pkru);
 		if (!follow(&p, from, r))
 			return -EINVAL;
 	}
-	if (!is_gate(page, GATE_CALL_AT, GATE_CALL_LAND, ZYDIS_REGISTER_RDX,
-		     NONZERO, r) ||
-	    !is_gate(page, GATE_RET_AT, GATE_RET_LAND, ZYDIS_REGISTER_R8, ZERO,
-		     r))
+	if (!is_gate(page, has_pkru, GATE_CALL_AT, GATE_CALL_LAND,
+		     ZYDIS_REGISTER_RDX, NONZERO, r) ||
+	    !is_gate(page, has_pkru, GATE_RET_AT, GATE_RET_LAND,
+		     ZYDIS_REGISTER_R8, ZERO, r))
 		return -EINVAL;
 	r->what = NULL;
 	return 0;

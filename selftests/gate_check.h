@@ -10,9 +10,12 @@
  *	- VIEW_ENABLE goes to the entry of ecx, and the next instruction is
  *	  VMFUNC
  *	- who goes out with 0 in ecx, that is home, has taken flags, rsp and the
- *	  bases of fs and gs from the thread's page, on this path and in full
+ *	  bases of fs and gs from the thread's page, on this path and in full;
+ *	  and PKRU, if this is the page for machines that have it
  *	- who has read anything else has 1 in ecx still, and does not get out
  *	- nothing else is done than arithmetic in registers
+ *	- the call gate takes rsp and the bases of fs and gs from rsi and rdx,
+ *	  which are 0 in a client
  *	- a path ends by VMFUNC with something else than 1 in ecx, by RET (to
  *	  another byte of this page: all else faults; what is known by then is
  *	  forgotten, so such a path must not have loaded anything) or by a fault
@@ -20,6 +23,7 @@
 #ifndef GATE_CHECK_H
 #define GATE_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +40,7 @@ struct gate_report {
 };
 
 /* 0, or -EINVAL with @r->what */
-int gate_check(const uint8_t page[GATE_PAGE], struct gate_report *r);
+int gate_check(const uint8_t page[GATE_PAGE], bool has_pkru,
+	       struct gate_report *r);
 
 #endif

@@ -5,12 +5,19 @@
  */
 #include "testlib.h"
 
+#include <errno.h>
+
 #include "../kmod/view/gate.h"
 #include "gate_check.h"
 
-extern const uint8_t skyipc_gate_page[GATE_PAGE];
+extern const uint8_t skyipc_gate_page[GATE_PAGE],
+	skyipc_gate_page_pkru[GATE_PAGE];
 
 #define MUTANTS 2100u
+
+/* The page that a test is about */
+static const uint8_t *the_page;
+static bool has_pkru;
 
 static uint64_t seed = 88172645463325252;
 
@@ -27,7 +34,7 @@ static void proves(void **state)
 	struct gate_report r;
 
 	(void)state;
-	if (gate_check(skyipc_gate_page, &r))
+	if (gate_check(the_page, has_pkru, &r))
 		fail_msg("from %#zx, at %#zx: %s", r.from, r.at, r.what);
 	print_message("# from each of %u bytes, %u instructions: %u paths go "
 		      "home, all with the client's own registers, %u to a "
@@ -43,11 +50,16 @@ static void proves(void **state)
 /* ---- pages that are not -----------------------------------------------------
  */
 
-/* mov, jrcxz, movb, movb, vmfunc */
+typedef void mutate_fn(uint8_t *page);
+
+/* mov, jrcxz, wrfsbase, mov, wrgsbase, cld, movb, movb, vmfunc */
 enum {
 	MOVE = GATE_CALL_AT,
 	CHECK = MOVE + 3,
-	DISABLE = CHECK + 2,
+	CLEAR_FS = CHECK + 2,
+	CLEAR_SP = CLEAR_FS + 5,
+	CLEAR_GS = CLEAR_SP + 2,
+	DISABLE = CLEAR_GS + 6,
 	DISABLE_IMM = DISABLE + 7,
 	ENABLE = DISABLE + 8,
 	ENABLE_MODRM = ENABLE + 1,
@@ -55,19 +67,29 @@ enum {
 	ENABLE_DISP = ENABLE + 3,
 	ENABLE_IMM = ENABLE + 7,
 	GO = ENABLE + 8,
-	/* xor, lea, popfq, mov, mov, wrfsbase, mov, wrgsbase, cld, ... */
+	/* xor, lea, popfq, mov, mov, wrfsbase */
 	ZERO = GATE_RET_AT,
 	LEA = ZERO + 2,
 	POPF = LEA + 7,
 	MOV_SP = POPF + 1,
 	MOV_FS = MOV_SP + 7,
-	WRFS = MOV_FS + 7,
-	MOV_GS = WRFS + 5,
+	WRFS_PKRU = MOV_FS + 7,
+	WRFS_PLAIN = WRFS_PKRU + 10,
+	/* mov, wrpkru, mov */
+	MOV_PKRU = WRFS_PKRU + 5,
+	WRPKRU = MOV_PKRU + 6,
+	/* mov, wrgsbase, cld, ... */
+	MOV_GS = WRPKRU + 3 + 2,
 	WRGS = MOV_GS + 7,
 	CLD = WRGS + 5,
 	RET_DISABLE = CLD + 1,
 	RET_ENABLE = RET_DISABLE + 9,
 };
+
+static size_t wrfs(void)
+{
+	return has_pkru ? WRFS_PKRU : WRFS_PLAIN;
+}
 
 /* A byte that is none of two */
 static uint8_t other(uint8_t a, uint8_t b)
@@ -180,37 +202,36 @@ static void wide_slot(uint8_t *page)
 /* Home without one of what it takes */
 static void home_without(uint8_t *page)
 {
-	static const struct {
-		uint16_t at;
-		uint8_t n;
+	const struct {
+		size_t at, n;
 	} of[] = {
-		{ LEA, 7 },  { POPF, 1 },   { MOV_SP, 7 }, { MOV_FS, 7 },
-		{ WRFS, 5 }, { MOV_GS, 7 }, { WRGS, 5 },
+		{ LEA, 7 },	 { POPF, 1 },	{ MOV_SP, 7 }, { MOV_FS, 7 },
+		{ wrfs(), 5 },	 { MOV_GS, 7 }, { WRGS, 5 }, /* with PKRU only
+							      */
+		{ MOV_PKRU, 6 }, { WRPKRU, 3 },
 	};
-	const unsigned i = rnd(ARRAY_LEN(of));
+	const unsigned i = rnd(ARRAY_LEN(of) - (has_pkru ? 0 : 2));
 
 	memset(page + of[i].at, 0x90, of[i].n);
 }
 
 static void home_with_another_word(uint8_t *page)
 {
-	static const uint16_t at[] = { LEA, MOV_SP, MOV_FS, MOV_GS };
+	/* Behind a prefix; with PKRU only, behind none */
+	static const uint16_t at[] = { LEA, MOV_SP, MOV_FS, MOV_GS,
+				       MOV_PKRU - 1 };
+	const unsigned n = ARRAY_LEN(at) - (has_pkru ? 0 : 1);
 
-	page[at[rnd(ARRAY_LEN(at))] + 3] ^= (uint8_t)(1 + rnd(255));
+	page[at[rnd(n)] + 3] ^= (uint8_t)(1 + rnd(255));
 }
 
 static void home_with_half_of_it(uint8_t *page)
 {
-	static const struct {
-		uint16_t at;
-		uint8_t rex;
-	} of[] = {
-		{ LEA, 0x40 },	    { MOV_SP, 0x40 }, { MOV_FS, 0x40 },
-		{ WRFS + 1, 0x40 }, { MOV_GS, 0x40 }, { WRGS + 1, 0x40 },
+	const size_t rex[] = {
+		LEA, MOV_SP, MOV_FS, wrfs() + 1, MOV_GS, WRGS + 1
 	};
-	const unsigned i = rnd(ARRAY_LEN(of));
 
-	page[of[i].at] = of[i].rex;
+	page[rex[rnd(ARRAY_LEN(rex))]] = 0x40;
 }
 
 /* Changed again after it has been loaded */
@@ -231,11 +252,21 @@ static void home_with_what_was(uint8_t *page)
 /* Zero is loaded behind what must not be left out. */
 static void home_by_a_later_start(uint8_t *page)
 {
-	static const uint16_t at[] = { POPF,   MOV_SP, MOV_FS,	   WRFS,
-				       MOV_GS, WRGS,   RET_DISABLE };
+	const size_t at[] = {
+		POPF,
+		MOV_SP,
+		MOV_FS,
+		wrfs(),
+		MOV_GS,
+		WRGS,
+		RET_DISABLE,
+		/* with PKRU only */
+		MOV_PKRU,
+		WRPKRU,
+	};
 	static const uint8_t zero[] = { 0x31, 0xc9 };
 
-	insert(page, at[rnd(ARRAY_LEN(at))], zero, 2);
+	insert(page, at[rnd(ARRAY_LEN(at) - (has_pkru ? 0 : 2))], zero, 2);
 }
 
 static void does_not_go(uint8_t *page)
@@ -288,7 +319,6 @@ static void gadget(uint8_t *page)
 		{ 2, { 0xe6, 0x80 } },			       /* out */
 		{ 5, { 0x31, 0xc9, 0x0f, 0x01, 0xd4 } },       /* home */
 		{ 3, { 0x0f, 0x01, 0xc1 } },		       /* vmcall */
-		{ 3, { 0x0f, 0x01, 0xef } },		       /* wrpkru */
 		{ 3, { 0x0f, 0xc7, 0xf0 } },		       /* rdrand */
 		{ 3, { 0x0f, 0x2b, 0x00 } },		       /* movntps */
 		{ 3, { 0x0f, 0xae, 0x18 } },		       /* stmxcsr */
@@ -309,7 +339,18 @@ static void gadget(uint8_t *page)
 	memcpy(page + at, gadgets[i].bytes, gadgets[i].n);
 }
 
-static void (*const ways[])(uint8_t *page) = {
+/* What is the client's goes along. */
+static void does_not_clear(uint8_t *page)
+{
+	static const struct {
+		size_t at, n;
+	} clears[] = { { CLEAR_FS, 5 }, { CLEAR_SP, 2 }, { CLEAR_GS, 5 } };
+	const unsigned i = rnd(ARRAY_LEN(clears));
+
+	memset(page + clears[i].at, 0x90, clears[i].n);
+}
+
+static mutate_fn *const ways[] = {
 	enables_by_another_value,
 	disables_by_another_value,
 	enables_another_slot,
@@ -327,6 +368,7 @@ static void (*const ways[])(uint8_t *page) = {
 	home_with_half_of_it,
 	home_with_what_was,
 	home_by_a_later_start,
+	does_not_clear,
 	gadget,
 	gadget,
 	gadget,
@@ -340,9 +382,9 @@ static void objects(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < MUTANTS; i++) {
-		memcpy(page, skyipc_gate_page, sizeof(page));
+		memcpy(page, the_page, sizeof(page));
 		ways[i % ARRAY_LEN(ways)](page);
-		if (!gate_check(page, &r))
+		if (!gate_check(page, has_pkru, &r))
 			fail_msg("mutant %u of way %u is let through", i,
 				 (unsigned)(i % ARRAY_LEN(ways)));
 		assert_non_null(r.what);
@@ -358,25 +400,56 @@ static void lets_be(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < MUTANTS / 10; i++) {
-		memcpy(page, skyipc_gate_page, sizeof(page));
+		memcpy(page, the_page, sizeof(page));
 		for (unsigned n = 0; n < 100; n++) {
 			const unsigned at = rnd(GATE_PAGE);
 
 			if (at < GATE_CALL_AT || at > GATE_RET_LAND)
 				page[at] = fill[rnd(ARRAY_LEN(fill))];
 		}
-		if (gate_check(page, &r))
+		if (gate_check(page, has_pkru, &r))
 			fail_msg("from %#zx, at %#zx: %s", r.from, r.at,
 				 r.what);
 	}
 }
 
+/* Each is not what the other machine needs: WRPKRU is no instruction there. */
+static void one_for_each(void **state)
+{
+	struct gate_report r;
+
+	(void)state;
+	assert_int_equal(gate_check(skyipc_gate_page, true, &r), -EINVAL);
+	assert_string_equal(r.what, "home with what is not the client's");
+	assert_int_equal(gate_check(skyipc_gate_page_pkru, false, &r), -EINVAL);
+}
+
+static int plain(void **state)
+{
+	(void)state;
+	the_page = skyipc_gate_page;
+	has_pkru = false;
+	return 0;
+}
+
+static int pkru(void **state)
+{
+	(void)state;
+	the_page = skyipc_gate_page_pkru;
+	has_pkru = true;
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(proves),
-		cmocka_unit_test(objects),
-		cmocka_unit_test(lets_be),
+		cmocka_unit_test_setup(proves, plain),
+		cmocka_unit_test_setup(objects, plain),
+		cmocka_unit_test_setup(lets_be, plain),
+		cmocka_unit_test_setup(proves, pkru),
+		cmocka_unit_test_setup(objects, pkru),
+		cmocka_unit_test_setup(lets_be, pkru),
+		cmocka_unit_test(one_for_each),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);

@@ -252,13 +252,13 @@ static void hoarded_conns(void **state)
 		if (!WAIT_FOR(conns_used() <= used + 10))
 			fail_msg("%ld connections", conns_used());
 	}
-	is_over(t.name, "kcall");
+	is_over(t.name, kraw_over());
 	honest_goes_on(&t.honest);
 	/* Where there is no room for it, there is another transport. */
 	assert_true(write_long(USER_CONNS, 0));
 	is_over(t.name, "shm");
 	assert_true(write_long(USER_CONNS, most));
-	is_over(t.name, "kcall");
+	is_over(t.name, kraw_over());
 	for (size_t i = 0; i < ARRAY_LEN(k); i++)
 		kraw_close(&k[i]);
 	target_down(&t);
@@ -411,7 +411,7 @@ static void against(int which)
 	struct lied lied;
 
 	lied_begin(&lied, lie, l.t.name, kliar, &l);
-	attr.transport = "kcall";
+	attr.transport = kraw_over();
 	attr.call_ns = SKYIPC_MS(100) * slowness;
 	lied_attr(&attr);
 	if (skyipc_connect(l.t.name, &attr, &conn))
@@ -448,7 +448,7 @@ static int has_kcall(void)
 	struct skyipc_transport_info info = { .size = sizeof(info) };
 
 	for (unsigned i = 0; !skyipc_transport(i, &info); i++)
-		if (!strcmp(info.name, "kcall"))
+		if (!strcmp(info.name, kraw_over()))
 			return info.available;
 	return 0;
 }
@@ -475,7 +475,7 @@ int main(void)
 	if (!has_kcall())
 		return cmocka_run_group_tests_name("kcall by hand", none, NULL,
 						   NULL);
-	setenv("SKY_TRANSPORT", "kcall", 1);
+	setenv("SKY_TRANSPORT", kraw_over(), 1);
 	return run_variants("kcall by hand", by_mode, ARRAY_LEN(by_mode),
 			    BY_MODE) +
 	       run_variants("kcall by hand, once", once, ARRAY_LEN(once), 0);

@@ -27,6 +27,16 @@ static const char *line_of(const char *path, char *buf, size_t size)
 	return buf;
 }
 
+/* Are only modules loaded whose signature Linux knows? Secure Boot does that.
+ */
+static bool is_locked_down(void)
+{
+	char text[64];
+
+	line_of("/sys/kernel/security/lockdown", text, sizeof(text));
+	return *text && !strstr(text, "[none]");
+}
+
 /* Are views on? Then CPUID hides VMX, and there is nothing left to ask. */
 static bool check_module(struct doctor *d)
 {
@@ -34,8 +44,12 @@ static bool check_module(struct doctor *d)
 
 	if (!*line_of(MODULE "version", version, sizeof(version))) {
 		doctor_say(d, VERDICT_WARN, "module",
-			   "insmod skyipc.ko, for calls that need not wait for "
-			   "another CPU",
+			   is_locked_down()
+				   ? "sign skyipc.ko with a key of this "
+				     "machine's (MOK), or turn off Secure "
+				     "Boot; then insmod skyipc.ko"
+				   : "insmod skyipc.ko, for calls that need "
+				     "not wait for another CPU",
 			   "skyipc.ko is not loaded");
 		return false;
 	}
@@ -51,6 +65,7 @@ static bool check_module(struct doctor *d)
 
 #ifdef __x86_64__
 
+#include "../kmod/vmx/ept.h"
 #include "../kmod/vmx/facts.h"
 
 #include <cpuid.h>
@@ -210,7 +225,94 @@ static bool vulnerability(const char *name, const char *way)
 	return strstr(line_of(path, text, sizeof(text)), way) != NULL;
 }
 
-static bool machine_fits(struct doctor *d)
+/*
+ * Does a line of a file of the kernel's begin with @begin and have @word in it?
+ * If it is not there, the answer is @otherwise.
+ */
+static bool says(const char *path, const char *begin, const char *word,
+		 bool otherwise)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL, *at;
+	bool found = false;
+	size_t size = 0;
+
+	if (!file)
+		return otherwise;
+	while (!found && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = 0;
+		if (strncmp(line, begin, strlen(begin)) != 0)
+			continue;
+		for (at = line; !found && at; at = strpbrk(at, " \t")) {
+			at += strspn(at, " \t");
+			found = strcspn(at, " \t") == strlen(word) &&
+				strncmp(at, word, strlen(word)) == 0;
+		}
+	}
+	free(line);
+	fclose(file);
+	return found;
+}
+
+/* What Linux does not use it does not show. */
+static bool lacks_flag(const char *flag)
+{
+	return !says("/proc/cpuinfo", "flags", flag, true);
+}
+
+static bool lacks_function(const char *name)
+{
+	return !says("/proc/kallsyms", "", name, true);
+}
+
+/* Is there anything that home would not have? (Not: room for it.) */
+static bool beyond(void)
+{
+	static const char *const things[] = { "System RAM", "Persistent Memory",
+					      "Reserved" };
+	FILE *file = fopen("/proc/iomem", "re");
+	unsigned long long start, end;
+	char *line = NULL;
+	bool found = false;
+	size_t size = 0;
+
+	if (!file)
+		return false;
+	while (!found && getline(&line, &size, file) > 0) {
+		/* A host bridge's, below its room for it */
+		bool counts = line[0] == ' ';
+
+		for (size_t i = 0; i < sizeof(things) / sizeof(*things); i++)
+			counts |= strstr(line, things[i]) != NULL;
+		found = counts &&
+			sscanf(line, "%llx-%llx", &start, &end) == 2 &&
+			end >> EPT_ADDR_BITS;
+	}
+	free(line);
+	fclose(file);
+	return found;
+}
+
+static u64 xcr0(void)
+{
+	u32 regs[4], low, high;
+
+	read_cpuid(NULL, 1, 0, regs);
+	if (!(regs[2] & bit_OSXSAVE))
+		return 0;
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (u64)high << 32 | low;
+}
+
+static void tell_unfit(struct doctor *d, uint64_t unfit)
+{
+	for (unsigned i = 0; i < VMX_UNFITS; i++)
+		if (unfit & BIT_ULL(i))
+			doctor_say(d, VERDICT_WARN, "views", NULL, "%s",
+				   vmx_unfit_text(i));
+}
+
+static uint64_t machine_unfit(void)
 {
 	char text[128];
 	struct vmx_machine m = {
@@ -221,14 +323,14 @@ static bool machine_fits(struct doctor *d)
 		.call_depth =
 			vulnerability("retbleed", "Stuffing") ||
 			vulnerability("indirect_target_selection", "tuffing"),
+		.xcr0 = xcr0(),
+		.no_fsgsbase = lacks_flag("fsgsbase"),
+		.no_invpcid = lacks_flag("invpcid"),
+		.no_returns = lacks_function("user_return_notifier_register"),
+		.beyond = beyond(),
 	};
-	u64 unfit = vmx_unfit(&m, &reader, NULL);
 
-	for (unsigned i = 0; i < VMX_UNFITS; i++)
-		if (unfit & BIT_ULL(i))
-			doctor_say(d, VERDICT_WARN, "views", NULL, "%s",
-				   vmx_unfit_text(i));
-	return !(unfit & BIT_ULL(UNFIT_VENDOR));
+	return vmx_unfit(&m, &reader, NULL);
 }
 
 /* It holds VMX while guests run, since Linux 6.12 from loading on. */
@@ -261,9 +363,11 @@ static void check_needs(struct doctor *d)
 	cpu_set_t was;
 	u32 regs[4];
 	bool known = sched_getaffinity(0, sizeof(was), &was) == 0;
+	uint64_t unfit = machine_unfit();
 	int err;
 
-	if (!machine_fits(d))
+	tell_unfit(d, unfit & VMX_UNFIT_ANYWAY);
+	if (unfit & BIT_ULL(UNFIT_VENDOR))
 		return;
 	read_cpuid(NULL, 1, 0, regs);
 	if (!(regs[2] & CPUID_1_ECX_VMX)) {
@@ -278,6 +382,8 @@ static void check_needs(struct doctor *d)
 		no_msrs(d, err);
 	else if (s.n)
 		tell_findings(&s);
+	else if (unfit & ~VMX_UNFIT_ANYWAY)
+		tell_unfit(d, unfit & ~VMX_UNFIT_ANYWAY);
 	else
 		doctor_say(d, VERDICT_OK, "views needs", NULL,
 			   "all there, on %u CPU%s", s.cpus,

@@ -85,6 +85,7 @@ struct sky_call {
 	u64 replied;		/* bytes of the reply's data */
 	struct sky_park *park;	/* where to go on; NULL: a call as usual */
 	bool has_data;		/* @in, @out and @replied mean something */
+	bool aside;		/* it began in a view, and others were there */
 	struct sky_server *home;	/* the link's; referred to */
 	struct sky_user *user;	/* charged for it */
 	struct list_head node;	/* pending; of those submitted: free, done */

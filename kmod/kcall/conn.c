@@ -12,9 +12,13 @@
 #include "conn.h"
 #include "enter.h"
 #include "forward.h"
+#include "lend.h"
 #include "link.h"
 #include "server.h"
 #include "user.h"
+#include "view/thread.h"
+#include "view/view.h"
+#include "view/vlink.h"
 #include "wake.h"
 
 void sky_conn_get(struct sky_conn *conn)
@@ -54,7 +58,10 @@ static void tell_links(struct sky_conn *conn)
 		WRITE_ONCE(link->dead, true);
 		sky_wake_client(link->client);
 		sky_wake_hup(&link->poll);
+		if (link->view)
+			view_link_dies(link->view);
 	}
+	sky_lend_conn_dies(conn);
 }
 
 void sky_conn_die(struct sky_conn *conn)
@@ -112,6 +119,31 @@ static int kill(struct sky_conn *conn)
 	return 0;
 }
 
+/* For the server alone: this has its lock, a moment for each link. */
+static int tell_views(struct sky_conn *conn,
+		      struct skyipc_dev_views __user *user)
+{
+	struct view_counts sum = {};
+	struct skyipc_dev_views v;
+	struct sky_link *link;
+	int error = sky_args(&v, user, sizeof(v));
+
+	if (error)
+		return error;
+	if (current->mm != conn->server->mm)
+		return -EPERM;
+	if (v.pad)
+		return -EINVAL;
+	spin_lock(&conn->server->lock);
+	view_counts_add(&sum, &conn->views);
+	list_for_each_entry(link, &conn->links, node)
+		if (link->view)
+			view_counts_add(&sum, &link->view->counts);
+	spin_unlock(&conn->server->lock);
+	view_counts_tell(&v, &sum);
+	return sky_put_words(user, &v, sizeof(v)) ? -EFAULT : 0;
+}
+
 static long conn_ioctl(struct file *file, unsigned int number,
 		       unsigned long arg)
 {
@@ -124,9 +156,20 @@ static long conn_ioctl(struct file *file, unsigned int number,
 		return error ?: sky_link_new(conn, (void __user *)arg);
 	case SKYIPC_CONN_KILL:
 		return kill(conn);
+	case SKYIPC_CONN_VIEWS:
+		return tell_views(conn, (void __user *)arg);
+	case SKYIPC_DEV_VIEW:
+		error = adopt(conn);
+		return error ?: view_thread_new();
 	default:
 		return -ENOTTY;
 	}
+}
+
+/* Who calls needs no access to /dev/skyipc. */
+static int conn_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return view_mmap(vma);
 }
 
 static const struct file_operations conn_fops = {
@@ -135,6 +178,7 @@ static const struct file_operations conn_fops = {
 	.unlocked_ioctl = conn_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.fadvise = sky_no_enter,
+	.mmap = conn_mmap,
 	.llseek = noop_llseek,
 };
 
@@ -160,6 +204,25 @@ put:
 	return ERR_PTR(error);
 }
 
+struct sky_conn *sky_conn_of_server(int fd, const struct sky_server *server)
+{
+	struct sky_conn *conn = ERR_PTR(-EBADF);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return conn;
+	if (file->f_op == &conn_fops) {
+		struct sky_conn *found = file->private_data;
+
+		if (found->server == server) {
+			sky_conn_get(found);
+			conn = found;
+		}
+	}
+	fput(file);
+	return conn;
+}
+
 static struct sky_conn *conn_make(struct sky_server *server, u64 cookie)
 {
 	struct sky_conn *conn;
@@ -175,6 +238,7 @@ static struct sky_conn *conn_make(struct sky_server *server, u64 cookie)
 	}
 	kref_init(&conn->refs);
 	INIT_LIST_HEAD(&conn->links);
+	INIT_LIST_HEAD(&conn->lenders);
 	conn->cookie = cookie;
 	conn->user = sky_user_ref(server->user);
 	sky_server_get(server);

@@ -11,6 +11,7 @@
 #include <linux/list.h>
 
 #include "skyipc_dev.h"
+#include "view/counts.h"
 
 struct mm_struct;
 struct sky_server;
@@ -28,6 +29,8 @@ struct sky_conn {
 	bool dead;			/* read without, too: nobody is charged */
 	struct mm_struct *mm;		/* the client's, grabbed; once */
 	struct list_head links;
+	struct list_head lenders;	/* workers that have lent themselves */
+	struct view_counts views;	/* of links that have none any more */
 };
 
 static inline bool sky_conn_is_dead(const struct sky_conn *conn)
@@ -49,6 +52,8 @@ int sky_conn_new(struct sky_server *server,
  * call over: referred to; or ERR_PTR()
  */
 struct sky_conn *sky_conn_get_fd(int fd);
+/* One of @server's own, whoever calls over it: likewise */
+struct sky_conn *sky_conn_of_server(int fd, const struct sky_server *server);
 void sky_conn_get(struct sky_conn *conn);
 void sky_conn_put(struct sky_conn *conn);
 

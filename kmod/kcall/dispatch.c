@@ -179,6 +179,21 @@ mine:
 	sky_dispatch(link, link->server, call, word, !submitted);
 }
 
+u64 sky_start_taken(struct sky_call *call)
+{
+	u64 word, token;
+
+	/* It is half-way already, so it does not wait for those before it. */
+	call->aside = atomic_long_cmpxchg(&call->link->active, 0, (long)call);
+	begin(call, &word, SKY_POSTED, 0);
+	token = sky_token(call, word);
+	preempt_disable();
+	/* Nobody else has heard of it. */
+	sky_step(call, &word, SKY_HELD);
+	sky_unhold(call);
+	return token;
+}
+
 bool sky_unqueue(struct sky_call *call)
 {
 	struct sky_link *link = call->link;
@@ -201,6 +216,9 @@ void sky_next_queued(struct sky_link *link, struct sky_call *call)
 	struct sky_call *next;
 	u64 word;
 
+	/* It has kept nobody waiting. */
+	if (call->aside)
+		return;
 	spin_lock(&link->lock);
 	WARN_ON_ONCE((atomic_long_read(&link->active) & ~SKY_MORE) !=
 		     (long)call);

@@ -26,6 +26,11 @@ void sky_start(struct sky_call *call, bool submitted);
  */
 void sky_dispatch(struct sky_link *link, struct sky_server *server,
 		  struct sky_call *call, u64 word, bool leaving);
+/*
+ * Start a call that has been taken already: its token. Those of its link that are
+ * started later come after it; call->aside: beside others that have been before.
+ */
+u64 sky_start_taken(struct sky_call *call);
 void sky_next_queued(struct sky_link *link, struct sky_call *call);
 /* @call of this link has been replied to, or withdrawn: the next one is POSTED */
 static inline void sky_next(struct sky_link *link, struct sky_call *call)
@@ -46,6 +51,10 @@ void sky_unpend(struct sky_call *call);
 static inline void sky_wait_begin(struct sky_worker *worker)
 {
 	worker->given = 0;
+	if (worker->lend.lent) {
+		sky_lend_wait(worker);
+		return;
+	}
 	/* Everything before is done with: pairs with test_and_clear_bit(). */
 	smp_mb__before_atomic();
 	set_bit(worker->number, worker->server->idle);
@@ -56,13 +65,18 @@ static inline void sky_wait_begin(struct sky_worker *worker)
 static inline bool sky_given(const struct sky_worker *worker)
 {
 	/* Pairs with give(). */
-	return smp_load_acquire(&worker->given);
+	if (smp_load_acquire(&worker->given))
+		return true;
+	/* Pairs with sky_lend_give(). */
+	return smp_load_acquire(&worker->lend.token);
 }
 
 /* No more: true, or false if something is being given just now. */
 static inline bool sky_wait_cancel(struct sky_worker *worker)
 {
-	return test_and_clear_bit(worker->number, worker->server->idle);
+	/* Who has lent himself is given nothing by his bit. */
+	return worker->lend.lent ||
+	       test_and_clear_bit(worker->number, worker->server->idle);
 }
 
 struct sky_call *sky_wait_end(struct sky_worker *worker);

@@ -50,7 +50,8 @@ static void go_on(struct callback_head *work)
 		goto out;
 	error = sky_park_continue(worker->park);
 	if (error == -EAGAIN) {
-		if (++worker->tries < TRIES)
+		/* What has begun on a stack that is lent ends on it, if ever. */
+		if (worker->lend.lent || ++worker->tries < TRIES)
 			once_more(current_pt_regs());
 		else
 			give_up(worker, current_pt_regs());
@@ -58,7 +59,8 @@ static void go_on(struct callback_head *work)
 	}
 	worker->goes_on = false;
 	/* The kernel has made it or checked it: else it is a bug. */
-	if (WARN_ON_ONCE(error))
+	WARN_ON_ONCE(error && !worker->lend.lent);
+	if (error)
 		force_sig(SIGSEGV);
 out:
 	fput(worker->file);
@@ -68,8 +70,9 @@ bool sky_goes_on(struct sky_worker *worker)
 {
 	struct sky_call *call;
 
-	if (!worker->goes_on)
-		return false;
+	/* What has begun in a client's thread goes on without it, too. */
+	if (!worker->goes_on || worker->lend.lent)
+		return worker->goes_on;
 	/* Its client may have left meanwhile, or a signal's handler replied. */
 	call = sky_hold(worker->server, worker->token);
 	worker->goes_on = call;

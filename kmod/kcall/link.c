@@ -16,6 +16,7 @@
 #include "park.h"
 #include "server.h"
 #include "user.h"
+#include "view/vlink.h"
 
 /* The quota is what counts; this keeps sizes sane. */
 #define SKY_DEPTH_MAX BIT(20)
@@ -56,6 +57,37 @@ static void forget_left(struct sky_link *link)
 	spin_unlock(&link->lock);
 }
 
+int sky_link_set_view(struct sky_link *link, struct view_link *view)
+{
+	int error = -EPIPE;
+
+	spin_lock(&link->server->lock);
+	/* Else it would not be told of that: view_link_dies() */
+	if (!link->dead) {
+		link->view = view;
+		error = 0;
+	}
+	spin_unlock(&link->server->lock);
+	return error;
+}
+
+void sky_link_end_view(struct sky_link *link)
+{
+	struct view_link *view = link->view;
+	struct sky_call *late;
+
+	if (!view)
+		return;
+	late = view_link_end(view);
+	/* In one step, for who adds them up: tell_views() */
+	spin_lock(&link->server->lock);
+	view_counts_add(&link->conn->views, &view->counts);
+	link->view = NULL;
+	spin_unlock(&link->server->lock);
+	view_link_free(view);
+	end_call(link, late);
+}
+
 /* Also for one that was made in part */
 static void link_end(struct sky_link *link)
 {
@@ -68,6 +100,7 @@ static void link_end(struct sky_link *link)
 		cond_resched();
 	}
 	end_call(link, link->call);
+	sky_link_end_view(link);
 	for (unsigned int i = 0; i < link->depth; i++) {
 		end_call(link, link->submits[i]);
 		cond_resched();
@@ -126,6 +159,8 @@ static int release(struct sky_link *link)
 		if (sky_link_drop(link, &link->call) == SKY_DONE)
 			sky_link_collect(link, link->call);
 	}
+	/* Views are a thread's. */
+	sky_link_end_view(link);
 	/* Pairs with adopt(): everything before is done with. */
 	smp_store_release(&link->owner, NULL);
 	return 0;
@@ -204,6 +239,11 @@ static const struct file_operations link_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
+
+struct sky_link *sky_link_of(struct file *file)
+{
+	return file->f_op == &link_fops ? file->private_data : NULL;
+}
 
 static enum hrtimer_restart alarm_rings(struct hrtimer *timer)
 {

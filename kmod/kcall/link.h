@@ -18,6 +18,8 @@ struct sky_conn;
 struct sky_park;
 struct sky_user;
 struct task_struct;
+struct file;
+struct view_link;
 
 /* debugfs/skyipc/hand_over: is SKYIPC_LINK_PARK for everybody? */
 extern bool sky_link_may_park;
@@ -38,6 +40,9 @@ struct sky_link {
 	bool resumable;			/* @call goes on after a signal */
 	struct sky_alarm alarm;		/* of CALL: the client's */
 	struct sky_park *park;		/* of @call, for tests */
+	/* NULL: calls by ioctl only. Written with the server's lock held */
+	struct view_link *view;
+	u64 view_until;			/* of @call, if it has begun in there */
 	struct list_head node;		/* conn->links */
 
 	struct sky_call *call;		/* for CALL; NULL: make one */
@@ -60,6 +65,13 @@ static inline bool sky_link_is_dead(const struct sky_link *link)
 	/* As sky_conn_is_dead() */
 	return READ_ONCE(link->dead);
 }
+
+/* NULL: it is no link's */
+struct sky_link *sky_link_of(struct file *file);
+/* By who owns it: from now on it is called through @view, too. -EPIPE */
+int sky_link_set_view(struct sky_link *link, struct view_link *view);
+/* Likewise: it is not, if it was. May sleep. */
+void sky_link_end_view(struct sky_link *link);
 
 int sky_link_new(struct sky_conn *conn,
 		 const struct skyipc_dev_link __user *user);

@@ -13,6 +13,8 @@
 #include "park.h"
 #include "server.h"
 #include "sleep.h"
+#include "view/list.h"
+#include "view/vlink.h"
 
 /* Its message is @c's; it is FREE. */
 static __sky_hot int fill(struct sky_link *link, struct sky_call *call,
@@ -28,6 +30,7 @@ static __sky_hot int fill(struct sky_link *link, struct sky_call *call,
 	call->tag = c->tag;
 	call->replied = 0;
 	call->park = NULL;
+	call->aside = false;
 	call->has_data = c->flags & SKYIPC_CALL_LONG;
 	if (!call->has_data)
 		return 0;
@@ -231,6 +234,31 @@ static __sky_hot int put_call(const struct skyipc_dev_call *c,
 			     end - begin);
 }
 
+/*
+ * What has begun in a view is the worker's from here on, and becomes this link's
+ * call. 0: it can be resumed; 1: it was over, and @c is the reply; or -errno
+ */
+static int hand_over(struct sky_link *link, struct skyipc_dev_call *c)
+{
+	int error;
+
+	if (c->flags & SKYIPC_CALL_LONG)
+		return -EINVAL;
+	if (!link->call) {
+		error = sky_call_new(link, &link->call);
+		if (error)
+			return error;
+	}
+	error = view_link_hand_over(link->view, &link->call, &c->msg);
+	link->resumable = !error;
+	if (!error)
+		link->call->tag = c->tag;
+	link->view_until = sky_own_time(view_link_until(link->view));
+	if (error)
+		view_thread_refresh();
+	return error;
+}
+
 /* @park: NULL, or where it goes on */
 static __sky_hot int make_call(struct sky_link *link,
 			       struct skyipc_dev_call __user *user,
@@ -242,6 +270,11 @@ static __sky_hot int make_call(struct sky_link *link,
 	error = get_call(&c, user);
 	if (error)
 		return error;
+	if (link->view && !link->resumable && c.flags & SKYIPC_CALL_RESUME) {
+		error = hand_over(link, &c);
+		if (error)
+			return error < 0 ? error : put_call(&c, user);
+	}
 	/* Whose handler of that signal calls again has to wait. */
 	if (link->resumable != !!(c.flags & SKYIPC_CALL_RESUME))
 		return link->resumable ? -EBUSY : -ENOENT;
@@ -255,14 +288,20 @@ static __sky_hot int make_call(struct sky_link *link,
 			error = fill(link, link->call, &c);
 		if (error)
 			return error;
+		link->view_until = SKYIPC_DEV_FOREVER;
 		link->call->park = park;
 		sky_start(link->call, false);
+	} else if (link->view) {
+		/* It has begun before its client has said this. */
+		c.deadline = min(c.deadline, link->view_until);
 	}
 	link->resumable = false;
 	error = wait(link, &c);
 	if (error)
 		return error;
 	error = collect(link, link->call, &c);
+	if (link->view)
+		view_thread_refresh();
 	return error ?: put_call(&c, user);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/mm.h>
+#include <linux/pfn.h>
 #include <linux/ptrace.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
@@ -16,15 +17,18 @@
 #include "args.h"
 #include "compat.h"
 #include "park.h"
+#include "pkru.h"
 #include "skyipc_dev.h"
 
 /*
- * What a handler may have in registers. Not PKRU, which is the thread's; nor
- * tiles, which a thread has to ask for: a call that uses them moves before.
+ * What a handler may have in registers, beside PKRU. Not tiles, which a thread has
+ * to ask for: a call that uses them moves before.
  */
+#define MASK_APX BIT_ULL(19)	/* XFEATURE_MASK_APX, since 6.16: r16 to r31 */
 #define PARK_FEATURES (XFEATURE_MASK_FP | XFEATURE_MASK_SSE | \
 		       XFEATURE_MASK_YMM | XFEATURE_MASK_OPMASK | \
-		       XFEATURE_MASK_ZMM_Hi256 | XFEATURE_MASK_Hi16_ZMM)
+		       XFEATURE_MASK_ZMM_Hi256 | XFEATURE_MASK_Hi16_ZMM | \
+		       XFEATURE_MASK_XTILE_CFG | MASK_APX)
 
 /* What sigreturn lets a program set: arch/x86/kernel/signal_64.c */
 #define PARK_FLAGS (X86_EFLAGS_AC | X86_EFLAGS_OF | X86_EFLAGS_DF | \
@@ -34,24 +38,37 @@
 /* MXCSR: flags, masks, rounding, FTZ and DAZ. All CPUs with VT-x have all. */
 #define MXCSR_BITS 0xffff
 
-static u64 features(void)
+u64 sky_park_features(void)
 {
 	return xgetbv(XCR_XFEATURE_ENABLED_MASK) & PARK_FEATURES;
 }
 
-/* Of the standard format, with all of those */
+/*
+ * Of the standard format, with all of those. Asked once: where this Linux is a guest,
+ * CPUID is an exit.
+ */
 static u32 xsave_size(void)
 {
-	u32 eax, ebx, ecx, edx, size = sizeof(struct fxregs_state) +
-		sizeof(struct xstate_header);
+	static u32 known;
+	u32 eax, ebx, ecx, edx, size = READ_ONCE(known);
 
+	if (size)
+		return size;
+	size = sizeof(struct fxregs_state) + sizeof(struct xstate_header);
 	for (int i = XFEATURE_YMM; i < 64; i++) {
-		if (!(features() & BIT_ULL(i)))
+		if (!(sky_park_features() & BIT_ULL(i)))
 			continue;
 		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
 		size = max(size, ebx + eax);
 	}
+	/* Whoever else is here comes to the same. */
+	WRITE_ONCE(known, size);
 	return size;
+}
+
+unsigned int sky_park_pages(void)
+{
+	return PFN_UP(sizeof(struct sky_park) + xsave_size());
 }
 
 struct sky_park *sky_park_new(void)
@@ -80,7 +97,7 @@ static bool is_good(const struct sky_park *park)
 	const u64 end = TASK_SIZE_MAX;
 
 	return park->ip < end && park->fs_base < end && park->gs_base < end &&
-	       !(fx->mxcsr & ~MXCSR_BITS) && !(head->xfeatures & ~features()) &&
+	       !(fx->mxcsr & ~MXCSR_BITS) && !(head->xfeatures & ~sky_park_features()) &&
 	       !head->xcomp_bv && !memchr_inv(head->reserved, 0,
 					      sizeof(head->reserved));
 }
@@ -93,11 +110,12 @@ int sky_park_get(struct sky_park *park,
 
 	if (error)
 		return error;
-	if (p.flags || p.xsave_size != xsave_size())
+	if (p.flags || p.pad || p.xsave_size != xsave_size())
 		return -EINVAL;
 	static_assert(sizeof(p.regs) ==
 		      offsetofend(struct sky_park, gs_base));
 	memcpy(park, p.regs, sizeof(p.regs));
+	park->pkru = p.pkru;
 	if (copy_from_user(park->xsave, u64_to_user_ptr(p.xsave), p.xsave_size))
 		return -EFAULT;
 	return is_good(park) ? 0 : -EINVAL;
@@ -106,7 +124,7 @@ int sky_park_get(struct sky_park *park,
 /* XRSTOR faults if what it is given cannot be. */
 static int xrstor(const struct sky_park *park)
 {
-	u64 mask = features();
+	u64 mask = sky_park_features();
 
 	asm goto("1: xrstor64 %[area]\n"
 		 _ASM_EXTABLE(1b, %l[fault])
@@ -151,6 +169,7 @@ int sky_park_continue(const struct sky_park *park)
 	if (error)
 		return error;
 	load_bases(park);
+	sky_write_pkru(park->pkru);
 	regs->r15 = park->r15;
 	regs->r14 = park->r14;
 	regs->r13 = park->r13;

@@ -20,9 +20,14 @@ struct sky_park {
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
 	u64 ip, flags, sp;
 	u64 fs_base, gs_base;
+	u32 pkru;
 	u8 xsave[] __aligned(64);
 };
 
+/* XSAVE components that are parked */
+u64 sky_park_features(void);
+/* How many pages one takes */
+unsigned int sky_park_pages(void);
 /* All zeros, which is no state; NULL: no memory */
 struct sky_park *sky_park_new(void);
 void sky_park_free(struct sky_park *park);

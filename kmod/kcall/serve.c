@@ -66,7 +66,8 @@ static __sky_hot int sleep(struct sky_worker *worker, u64 deadline)
 			schedule();
 			continue;
 		}
-		if (sky_server_is_dead(worker->server))
+		if (sky_server_is_dead(worker->server) ||
+		    READ_ONCE(worker->lend.over))
 			error = -EPIPE;
 		else if (deadline && READ_ONCE(worker->bell.rung))
 			error = -EAGAIN;
@@ -221,6 +222,35 @@ int sky_reply(struct sky_server *server, struct skyipc_dev_serve __user *user)
 	return reply(server, NULL, &s);
 }
 
+/* A call that goes on here, as @worker has lent itself. 0, or why not */
+static int serve_lent(struct sky_worker *worker, struct skyipc_dev_serve *s,
+		      struct skyipc_dev_serve __user *user, bool waiting)
+{
+	int error;
+
+	if (!waiting)
+		sky_wait_begin(worker);
+	error = sky_lend_check();
+	if (error)
+		return error;
+	error = sleep(worker, sky_host_time(s->deadline));
+	if (error == -EAGAIN)
+		return hear(worker);
+	if (error)
+		return error;
+	worker->token = worker->lend.token;
+	worker->lend.token = 0;
+	s->flags = SKYIPC_SERVE_WAIT;
+	s->token = worker->token;
+	if (sky_put_words(user, s, sizeof(*s))) {
+		sky_call_fail(worker->server, worker->token, ECONNRESET);
+		return -EFAULT;
+	}
+	worker->goes_on = true;
+	worker->tries = 0;
+	return sky_go_on(worker);
+}
+
 /* A call, into @user's block. 0, or why not */
 static __sky_hot int serve_next(struct sky_worker *worker, struct skyipc_dev_serve *s,
 				struct skyipc_dev_serve __user *user, bool waiting)
@@ -229,6 +259,8 @@ static __sky_hot int serve_next(struct sky_worker *worker, struct skyipc_dev_ser
 	bool parked;
 	int error;
 
+	if (worker->lend.lent)
+		return serve_lent(worker, s, user, waiting);
 	for (;; waiting = false) {
 		call = next(worker, waiting, sky_host_time(s->deadline));
 		if (IS_ERR(call)) {

@@ -151,6 +151,7 @@ void sky_server_die(struct sky_server *server)
 	 * other wrote.
 	 */
 	smp_mb();
+	view_target_dies(&server->target);
 	sky_forwarded_fail(server, NULL);
 	bury_all(server);
 	tell_workers(server);
@@ -163,7 +164,30 @@ static void mm_released(struct mmu_notifier *notifier, struct mm_struct *mm)
 	sky_server_die(container_of(notifier, struct sky_server, notifier));
 }
 
+/* Also a page table that is freed: then by the end of the range alone. */
+static void mm_changed(struct mmu_notifier *notifier, struct mm_struct *mm,
+		       unsigned long start, unsigned long end)
+{
+	view_target_changed(&container_of(notifier, struct sky_server,
+					  notifier)->target);
+}
+
+#ifndef HAVE_SECONDARY_TLBS
+static void mm_changed_end(struct mmu_notifier *notifier,
+			   const struct mmu_notifier_range *range)
+{
+	view_target_changed(&container_of(notifier, struct sky_server,
+					  notifier)->target);
+}
+#endif
+
 static const struct mmu_notifier_ops notifier_ops = {
+#ifdef HAVE_SECONDARY_TLBS
+	.arch_invalidate_secondary_tlbs = mm_changed,
+#else
+	.invalidate_range = mm_changed,
+	.invalidate_range_end = mm_changed_end,
+#endif
 	.release = mm_released,
 	.free_notifier = notifier_free,
 };

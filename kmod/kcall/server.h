@@ -18,6 +18,7 @@
 #include <linux/xarray.h>
 
 #include "skyipc_dev.h"
+#include "view/flush.h"
 
 struct file;
 struct sky_call;
@@ -50,6 +51,7 @@ struct sky_server {
 	struct sky_worker *few_workers[SKY_FEW];
 	struct sky_call *few_calls[SKY_FEW];
 
+	struct view_target target;	/* of views */
 	spinlock_t lock;		/* the rest */
 	bool dead;			/* written under it; read without, too */
 	struct list_head pending;	/* calls without a worker */

@@ -13,20 +13,30 @@
 
 #define SKY_SLEEPING (TASK_INTERRUPTIBLE | TASK_FREEZABLE)
 
-/* What the caller's clock, in its time namespace, calls @time */
-static inline u64 sky_host_time(u64 time)
+/* The caller's clock, in its time namespace, is ahead of the host's by this. */
+static inline s64 sky_time_offset(void)
 {
 #ifdef CONFIG_TIME_NS
+	return timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
+#else
+	return 0;
+#endif
+}
+
+static inline u64 sky_host_time(u64 time)
+{
 	s64 offset;
 
 	if (!time || time >= KTIME_MAX)
 		return time;
-	offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
-	if (offset >= (s64)time)
-		return 1; /* long ago */
-	time -= offset;
-#endif
-	return time;
+	offset = sky_time_offset();
+	/* 1: long ago */
+	return offset >= (s64)time ? 1 : time - offset;
+}
+
+static inline u64 sky_own_time(u64 time)
+{
+	return time < KTIME_MAX ? time + sky_time_offset() : time;
 }
 
 /* In that state, until woken. 0, or -ETIMEDOUT if @deadline has passed. */

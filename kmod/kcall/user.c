@@ -22,7 +22,7 @@ static DEFINE_SPINLOCK(users_lock);	/* the table, and the last put */
 
 /*
  * More than any real server needs, less than what hurts others. Memory for
- * pages that stay pinned: one eighth of all, set at start.
+ * pages that stay pinned, and for views: one eighth of all each, set at start.
  */
 static unsigned long limits[SKY_QUOTAS] = {
 	[SKY_SERVERS] = 4096,
@@ -112,7 +112,7 @@ void sky_user_show(struct seq_file *m)
 	struct sky_user *user;
 	int i;
 
-	seq_puts(m, "uid servers connections workers calls pinned-pages\n");
+	seq_puts(m, "uid servers connections workers calls pinned-pages view-pages\n");
 	spin_lock(&users_lock);
 	hash_for_each(users, i, user, node) {
 		seq_printf(m, "%u", from_kuid_munged(seq_user_ns(m), user->uid));
@@ -140,6 +140,7 @@ static struct ctl_table table[] = {
 	LIMIT("user_workers", SKY_WORKERS),
 	LIMIT("user_calls", SKY_CALLS),
 	LIMIT("user_pinned_pages", SKY_PINNED),
+	LIMIT("user_view_pages", SKY_VIEWS),
 #ifndef HAVE_SYSCTL_SIZES
 	{ }
 #endif
@@ -150,6 +151,7 @@ static struct ctl_table_header *header;
 int sky_user_init(void)
 {
 	limits[SKY_PINNED] = totalram_pages() / 8;
+	limits[SKY_VIEWS] = totalram_pages() / 8;
 	header = register_sysctl("skyipc", table);
 	return header ? 0 : -ENOMEM;
 }

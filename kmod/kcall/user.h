@@ -15,6 +15,7 @@ enum sky_quota {
 	SKY_WORKERS,
 	SKY_CALLS,	/* that may be outstanding: a link has its depth */
 	SKY_PINNED,	/* pages, while a long message is on its way */
+	SKY_VIEWS,	/* pages of the kernel's, for views */
 	SKY_QUOTAS
 };
 

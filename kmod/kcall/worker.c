@@ -13,6 +13,7 @@
 #include "serve.h"
 #include "server.h"
 #include "user.h"
+#include "view/vlink.h"
 #include "worker.h"
 
 static void worker_free_rcu(struct rcu_head *rcu)
@@ -28,6 +29,7 @@ static void worker_free(struct kref *refs)
 	struct sky_worker *worker = container_of(refs, struct sky_worker, refs);
 	struct sky_server *server = worker->server;
 
+	sky_lend_end(worker);
 	sky_bell_drop(worker);
 	sky_inherit_end(worker);
 	sky_park_free(worker->park);
@@ -48,6 +50,7 @@ void sky_worker_put(struct sky_worker *worker)
 
 static int worker_release(struct inode *inode, struct file *file)
 {
+	sky_lend_gone(file->private_data);
 	sky_worker_put(file->private_data);
 	return 0;
 }
@@ -58,6 +61,10 @@ static __sky_hot long worker_ioctl(struct file *file, unsigned int number,
 	struct sky_worker *worker = file->private_data;
 	void __user *user = (void __user *)arg;
 
+#ifdef CONFIG_X86_64
+	if (number == SKYIPC_WORKER_RECALL)
+		return view_link_recall(worker);
+#endif
 	if (current != worker->task)
 		return -EPERM;
 	worker->file = file;
@@ -66,6 +73,12 @@ static __sky_hot long worker_ioctl(struct file *file, unsigned int number,
 		return sky_serve(worker, user);
 	case SKYIPC_WORKER_READ:
 		return sky_read(worker->server, user);
+#ifdef CONFIG_X86_64
+	case SKYIPC_WORKER_LEND:
+		return sky_worker_lend(worker, user);
+	case SKYIPC_WORKER_NEST:
+		return view_link_nest(worker, user);
+#endif
 	default:
 		return -ENOTTY;
 	}
@@ -137,6 +150,7 @@ int sky_worker_new(struct sky_server *server,
 	kref_init(&worker->refs);
 	worker->server = server;
 	sky_bell_init(&worker->bell);
+	INIT_LIST_HEAD(&worker->lend.node);
 	/* Before anybody can find it, and look where it runs. */
 	worker->task = get_task_struct(current);
 	fd = enlist(worker);

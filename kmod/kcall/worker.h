@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 #include "bell.h"
+#include "lend.h"
 #include "priority.h"
 
 /* No call has the id 0. */
@@ -39,6 +40,7 @@ struct sky_worker {
 
 	struct sky_bell bell;
 	struct sky_inherit inherit;
+	struct sky_lend lend;
 	/* To go on with a parked call, from this very state if @goes_on */
 	struct sky_park *park;
 	bool goes_on;

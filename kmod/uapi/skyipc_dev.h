@@ -61,6 +61,21 @@ struct skyipc_dev_server {
 /* On /dev/skyipc: a server of this process; its descriptor */
 #define SKYIPC_DEV_SERVER _IO(0xB5, 0x11)
 
+/*
+ * On /dev/skyipc, or on a connection by its client: the calling thread is to call
+ * by VMFUNC (docs/vmfunc.md); the descriptor of its page, which it maps at offset
+ * 0. -EOPNOTSUPP: views are off; -EBUSY: it has one already; -EDQUOT: this user has
+ * all that he may
+ */
+#define SKYIPC_DEV_VIEW _IO(0xB5, 0x12)
+
+/*
+ * Either of them, mapped at this address, readable and executable, by whoever calls
+ * or is called so
+ */
+#define SKYIPC_DEV_VIEW_AT 0x6ec300000000
+#define SKYIPC_DEV_VIEW_SIZE 8192
+
 struct skyipc_dev_connect {
 	__u32 size;
 	__u32 flags;		/* 0 */
@@ -141,6 +156,34 @@ struct skyipc_dev_grant {
  * served any more, and whoever waits for a reply does not.
  */
 #define SKYIPC_CONN_KILL _IO(0xB5, 0x31)
+
+struct skyipc_dev_views {
+	__u32 size;
+	__u32 pad;		/* 0; the rest comes back */
+	/* Handlers that were stopped in a view, by */
+	__u64 interrupts;
+	__u64 faults;		/* of pages */
+	__u64 syscalls;
+	__u64 exceptions;	/* all others */
+	/* What became of them: they went on there, or had come to their end, ... */
+	__u64 resumed;
+	__u64 finished;
+	/* ... or moved to the worker, because of what had stopped them, */
+	__u64 moved_fault;
+	__u64 moved_syscall;
+	__u64 moved_exception;
+	/* or after an interrupt, as 10 ms, or the time of the call, were over, */
+	__u64 moved_late;
+	__u64 moved_deadline;
+	/* the client, or the connection, had ended, the client's thread was barred, */
+	__u64 moved_gone;
+	__u64 moved_barred;
+	/* or its client did not go back to it */
+	__u64 moved_asked;
+};
+
+/* On a connection, by the server's process: what has stopped handlers in its views */
+#define SKYIPC_CONN_VIEWS _IO(0xB5, 0x32)
 
 struct skyipc_dev_link {
 	__u32 size;
@@ -235,6 +278,8 @@ struct skyipc_dev_park {
 	 * bases of fs and gs
 	 */
 	__u64 regs[20];
+	__u32 pkru;		/* if there is one */
+	__u32 pad;		/* 0 */
 	__u64 xsave;		/* address of an XSAVE area, standard format */
 	__u64 xsave_size;	/* with all of x87, SSE, AVX and AVX-512 there is */
 };
@@ -288,5 +333,77 @@ struct skyipc_dev_read {
 
 /* On a worker: a part of a call's data. Bytes read */
 #define SKYIPC_WORKER_READ _IO(0xB5, 0x51)
+
+/*
+ * On a worker, by its thread, which then does nothing but SERVE: the next link of
+ * that connection that wants a view runs its handlers on this stack, with the
+ * bases of fs and gs that the thread has now, from @entry on. The thread has
+ * signals blocked, as their handlers would run beside those. SERVE returns when a
+ * call goes on here, from where it has got to, or -EPIPE: the connection has ended,
+ * and nobody uses the stack any more. 0; -EEXIST: it has lent itself; -EBADF: that
+ * is no connection of this server
+ *
+ * -EBUSY, from here or from SERVE: it has registered for restartable sequences
+ * (rseq(2)), which know nothing of where these handlers run. -EOPNOTSUPP, likewise:
+ * it has a shadow stack, or has asked for its speculation to be controlled (prctl(2)),
+ * and clients' threads, which its handlers run in, have not
+ */
+struct skyipc_dev_lend {
+	__u32 size;
+	__s32 conn;
+	__u64 entry;		/* VIEW_ENTRY jumps there: kmod/view/layout.h */
+	__u64 sp;
+	/*
+	 * For nested calls from views (VIEW_NEST): three words, and where the thread
+	 * goes on with a handler that has made one. rdx: those words; eax: what has
+	 * come of the call, with the reply in registers if it is 0, and if r11 is
+	 * that link's key, but for its lowest bit. Or 0: none
+	 */
+	__u64 nest;
+	__u64 nest_entry;
+};
+
+#define SKYIPC_WORKER_LEND _IO(0xB5, 0x52)
+
+struct skyipc_dev_nest {
+	__u32 size;
+	__s32 link;		/* of this thread's, to another server */
+	/* What comes back: for VIEW_NEST, */
+	__u32 slot;
+	__u32 pad;		/* 0 */
+	__u64 key;
+	__u64 parent;		/* in the view that has this key */
+};
+
+/*
+ * On a worker that has lent itself, by its thread: handlers that run with its stack
+ * in the view of the link that has it now may call that server by VMFUNC. -ENOENT:
+ * no link has it; -EOPNOTSUPP: it has lent nothing for that, or that server is its
+ * own process, or the client's; otherwise as SKYIPC_VIEW_LINK
+ */
+#define SKYIPC_WORKER_NEST _IO(0xB5, 0x53)
+
+/*
+ * On a worker that has lent itself for nested calls, by any thread of its process: a
+ * handler that runs with its stack goes on in it, if it waits for another server
+ * there; that call is as if it had been made through the module. 0, also if it does
+ * not wait; -EAGAIN: the words that have been lent are not in memory, look at them
+ */
+#define SKYIPC_WORKER_RECALL _IO(0xB5, 0x54)
+
+struct skyipc_dev_view_link {
+	__u32 size;
+	__s32 link;		/* of the calling thread */
+	__u32 slot;		/* comes back: what it is called by, */
+	__u32 pad;
+	__u64 key;		/* and with */
+};
+
+/*
+ * On a view, by its thread: a link may be called by VMFUNC. -EAGAIN: no worker of
+ * its server has lent itself; -EMFILE: all slots are taken; -EDQUOT: so is all that
+ * this user may have of the kernel's memory; -EEXIST: it may
+ */
+#define SKYIPC_VIEW_LINK _IO(0xB5, 0x60)
 
 #endif

@@ -8,7 +8,7 @@
  * mode at all. From whatever byte of it somebody begins, he can do no more than
  * it is for: disable an entry of the list, enable an entry and go there in the
  * same breath, or fault; and go home only with the client's own stack pointer,
- * flags and segment bases.
+ * flags, segment bases and PKRU.
  */
 #ifndef SKYIPC_VIEW_GATE_H
 #define SKYIPC_VIEW_GATE_H
@@ -41,7 +41,7 @@
 /*
  * Where the thread's page is in the gate view, and only there: so far away that
  * the distances, which are in instructions, begin with c0 c3 1e likewise. The
- * first byte of each, with c0, is arithmetic in eax, too (gate.S).
+ * first byte of each, with c0, is arithmetic in eax, too, or no instruction.
  */
 #define VIEW_THREAD_FROM_GATE 0x1ec3c000
 #define VIEW_THREAD_AT	      (VIEW_AT + VIEW_THREAD_FROM_GATE)
@@ -51,17 +51,18 @@
  * the trampoline page; its own VMFUNC lands at its LAND there.
  */
 #define GATE_CALL_AT   0x203
-#define GATE_CALL_LAND (GATE_CALL_AT + 24)
-#define GATE_RET_AT    0x283
-#define GATE_RET_LAND  (GATE_RET_AT + 62)
+#define GATE_CALL_LAND (GATE_CALL_AT + 37)
+#define GATE_RET_AT    0x2c3
+#define GATE_RET_LAND  (GATE_RET_AT + 73)
 
 /*
  * The thread's page, which its client may write to: what the return gate takes
- * from it. Where they are follows from the distances.
+ * from it, all in one cache line. Where they are follows from the distances.
  */
 #define VIEW_THREAD_FLAGS (GATE_RET_AT + 9 + 0x84)
 #define VIEW_THREAD_SP	  (GATE_RET_AT + 17 + 0x84)
 #define VIEW_THREAD_FS	  (GATE_RET_AT + 24 + 0x85)
-#define VIEW_THREAD_GS	  (GATE_RET_AT + 36 + 0x89)
+#define VIEW_THREAD_PKRU  (GATE_RET_AT + 35 + 0x82) /* u32 */
+#define VIEW_THREAD_GS	  (GATE_RET_AT + 47 + 0x86)
 
 #endif

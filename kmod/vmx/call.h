@@ -15,6 +15,8 @@ enum vmx_call_number {
 	VMX_CALL_STOP,	/* leave VMX; goes on natively */
 	VMX_CALL_STAY,	/* test: stay in root for RDX loops */
 	VMX_CALL_TRAP,	/* test: take the trap RDX in root */
+	VMX_CALL_FAIL,	/* test: the next exit for RDX that ends in a view is a bug */
+	VMX_CALL_INVEPT, /* nothing that EPTs have been is remembered */
 };
 
 extern u64 vmx_call_key;	/* made anew when the module is loaded */

@@ -246,8 +246,11 @@ int vmx_controls_compute(const struct vmx_caps *c, struct vmx_controls *out)
 
 u64 vmx_root_cr4(u64 linux_cr4)
 {
-	/* PKE, CET, PKS, UINTR, LASS, LAM_SUP; FRED */
-	const u64 drop = BIT_ULL(22) | BIT_ULL(23) | BIT_ULL(24) | BIT_ULL(25) |
+	/*
+	 * CET, PKS, UINTR, LASS, LAM_SUP; FRED. PKE stays: it is about pages of
+	 * programs, and without it there is no WRPKRU.
+	 */
+	const u64 drop = BIT_ULL(23) | BIT_ULL(24) | BIT_ULL(25) |
 			 BIT_ULL(27) | BIT_ULL(28) | VMX_CR4_FRED;
 
 	return (linux_cr4 & ~drop) | VMX_CR4_VMXE;

@@ -29,6 +29,9 @@ struct vmx_cpu *vmx_cpu_alloc(int cpu)
 	c->vmxon = page_on(node);
 	c->vmcs = page_on(node);
 	c->eptp_list = page_on(node);
+	/* No entry that a store to its low byte makes valid (SDM 25.6.11) */
+	for (int i = 0; c->eptp_list && i < 512; i++)
+		((u64 *)c->eptp_list)[i] = ~0xffull;
 	if (!c->vmxon || !c->vmcs || !c->eptp_list ||
 	    vmx_root_tables_make(c) || vmx_fails(VMX_FAIL_CPU)) {
 		vmx_cpu_free(c);

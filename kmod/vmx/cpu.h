@@ -20,6 +20,7 @@
 #include "vmx_arch.h"
 
 struct vmx_mtrrs;
+struct vmx_resume;
 struct vmx_tables;
 
 struct vmx_regs {
@@ -88,12 +89,16 @@ struct vmx_cpu {
 	enum vmx_cpu_state state;
 	int launch_error;	/* RAX after a launch that failed late */
 	u64 left_for;		/* enum vmx_verdict */
+	u64 fail_reason;	/* ... for this */
 	u64 spec_ctrl;		/* the guest's, while root runs */
 	u64 cr4_allowed;	/* bits the guest may set */
 	bool can_wait_for_sipi;
 	bool below;		/* a hypervisor is below us */
+	bool resuming;		/* vmx_exit_resume() was last, and no entry since */
+	bool fails;		/* VMX_CALL_FAIL, ... */
 	const struct vmx_mtrrs *mtrrs;	/* that home was made from */
 
+	struct vmx_resume *resume;	/* of the thread that runs; or NULL */
 	void *vmxon;		/* one page each */
 	void *vmcs;
 	void *eptp_list;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ept.c - home: the whole physical address space, mapped to itself
+ * ept.c - home: the physical address space, mapped to itself
  */
 #include "ept_impl.h"
 
 static const char *const refusal_texts[] = {
 	[EPT_FINE] = "EPT can be built",
 	[EPT_NO_WALK4] = "EPT: no page walks of 4 levels",
-	[EPT_NO_WALK5] =
-		"EPT: more than 48 address bits, and no walks of 5 levels",
 	[EPT_NO_WB] = "EPT: tables cannot be write-back",
 	[EPT_NO_2M] = "EPT: no 2 MB pages",
 	[EPT_BAD_MTRR] = "EPT: the MTRRs make no sense",
@@ -50,7 +48,7 @@ static void build_init(struct build *b, const struct ept_config *cfg)
 {
 	memset(b, 0, sizeof(*b));
 	b->mtrr = cfg->mtrr;
-	b->end = 1ull << cfg->mtrr->phys_bits;
+	b->end = 1ull << min(cfg->mtrr->phys_bits, EPT_ADDR_BITS);
 	b->leaf_max = cfg->cap & EPT_CAP_1G ? EPT_1G : EPT_2M;
 }
 
@@ -95,19 +93,8 @@ static u64 count(struct build *b, u64 gpa, unsigned int level)
 	return n;
 }
 
-static enum ept_refusal levels_needed(const struct ept_config *cfg,
-				      unsigned int *levels)
-{
-	*levels = cfg->mtrr->phys_bits > 48 ? 5 : 4;
-	if (*levels == 5)
-		return cfg->cap & EPT_CAP_WALK5 ? EPT_FINE : EPT_NO_WALK5;
-	return cfg->cap & EPT_CAP_WALK4 ? EPT_FINE : EPT_NO_WALK4;
-}
-
 enum ept_refusal ept_check(const struct ept_config *cfg, u64 *tables)
 {
-	enum ept_refusal why;
-	unsigned int levels;
 	struct build b;
 	u64 n;
 
@@ -120,15 +107,14 @@ enum ept_refusal ept_check(const struct ept_config *cfg, u64 *tables)
 	if (mtrr_check(cfg->mtrr, EPT_PIECES_MAX) &
 	    (MTRR_ODD_PHYS_BITS | MTRR_ODD_PIECES))
 		return EPT_BAD_MTRR;
-	why = levels_needed(cfg, &levels);
-	if (why != EPT_FINE)
-		return why;
+	if (!(cfg->cap & EPT_CAP_WALK4))
+		return EPT_NO_WALK4;
 	if (!(cfg->cap & EPT_CAP_WB))
 		return EPT_NO_WB;
 	if (!(cfg->cap & EPT_CAP_2M))
 		return EPT_NO_2M;
 	build_init(&b, cfg);
-	n = count(&b, 0, levels + 1);
+	n = count(&b, 0, EPT_LEVELS + 1);
 	if (tables)
 		*tables = n;
 	if (cfg->max_tables && n > cfg->max_tables)
@@ -158,7 +144,7 @@ static void free_tables(struct ept *e, u64 *table, u64 phys, unsigned int level,
 }
 
 /*
- * The table of entries of @level for the memory from @gpa. Recursion is five
+ * The table of entries of @level for the memory from @gpa. Recursion is four
  * deep at most.
  */
 static u64 *build_table(struct build *b, u64 gpa, unsigned int level, u64 *phys)
@@ -202,8 +188,7 @@ int ept_home_create(const struct ept_config *cfg, const struct ept_ops *ops,
 	e->ctx = ctx;
 	e->end = b.end;
 	e->exec_only = cfg->cap & EPT_CAP_EXEC_ONLY;
-	levels_needed(cfg, &e->levels);
-	e->root = build_table(&b, 0, e->levels, &e->root_phys);
+	e->root = build_table(&b, 0, EPT_LEVELS, &e->root_phys);
 	if (!e->root) {
 		ops->free(ctx, e);
 		return -ENOMEM;
@@ -222,7 +207,7 @@ void ept_put(struct ept *e)
 	e->put = true;
 	if (e->views)
 		return; /* they go on */
-	free_tables(e, e->root, e->root_phys, e->levels, EPT_TABLE_ENTRIES);
+	free_tables(e, e->root, e->root_phys, EPT_LEVELS, EPT_TABLE_ENTRIES);
 	e->ops->free(e->ctx, e);
 	if (base && !--base->views && base->put)
 		ept_put(base);
@@ -230,8 +215,7 @@ void ept_put(struct ept *e)
 
 u64 ept_eptp(const struct ept *e)
 {
-	return e->root_phys |
-	       (e->levels == 5 ? EPTP_LOW_5LEVEL : EPTP_LOW_4LEVEL);
+	return e->root_phys | EPTP_LOW;
 }
 
 u64 ept_tables(const struct ept *e)
@@ -247,9 +231,4 @@ u64 ept_views(const struct ept *e)
 u64 ept_end(const struct ept *e)
 {
 	return e->end;
-}
-
-unsigned int ept_levels(const struct ept *e)
-{
-	return e->levels;
 }

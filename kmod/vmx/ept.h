@@ -3,10 +3,11 @@
  * ept.h - extended page tables: home, and views that differ from it in a few
  * pages
  *
- * Home maps the whole physical address space to itself, with the memory types
- * of the MTRRs and with the largest pages that these allow. A view begins as a
- * copy of home's root table alone; every page that is mapped otherwise costs it
- * a copy of the tables on the way there, and all else stays shared.
+ * Home maps the physical address space to itself, as far as 4 levels reach, with
+ * the memory types of the MTRRs and with the largest pages that these allow. A
+ * view begins as a copy of home's root table alone; every page that is mapped
+ * otherwise costs it a copy of the tables on the way there, and all else stays
+ * shared.
  *
  * Accessed and dirty flags are off: the processor never writes to our tables, so
  * they can be shared, compared and relied upon.
@@ -25,16 +26,23 @@
 #include "vmx_arch.h"
 
 /*
- * The low byte of an EPTP: write-back tables, no accessed and dirty flags, 4 or
- * 5 levels (SDM 25.6.11). The gate writes it to make an entry of the EPTP list
- * valid (view/gate.S needs it to be no instruction of one byte); it is defined
- * here and nowhere else.
+ * The low byte of an EPTP: write-back tables, no accessed and dirty flags, 4
+ * levels (SDM 25.6.11). The gate writes it to make an entry of the EPTP list
+ * valid (view/gate.h: it is to be no instruction of one byte).
  */
-#define EPTP_LOW_4LEVEL 0x1eu
-#define EPTP_LOW_5LEVEL 0x26u
+#define EPTP_LOW 0x1eu
 
-static_assert(EPTP_LOW_4LEVEL == (MEM_WB | EPTP_WALK4), "WB, 4 levels");
-static_assert(EPTP_LOW_5LEVEL == (MEM_WB | EPTP_WALK5), "WB, 5 levels");
+static_assert(EPTP_LOW == (MEM_WB | EPTP_WALK4), "WB, 4 levels");
+
+/*
+ * Servers say that their addresses have 52 bits, and have nothing where a fifth
+ * level would be needed: all it would do is to make each walk longer, and to take
+ * 30 MB more. Where there is something (vmx_machine.beyond) there is no root.
+ * Whatever goes there all the same is an EPT violation (SDM 29.3.2), and home is
+ * left.
+ */
+#define EPT_LEVELS 4u
+#define EPT_ADDR_BITS 48u
 
 #define EPT_TABLE_ENTRIES 512u
 
@@ -84,7 +92,6 @@ struct ept_config {
 enum ept_refusal {
 	EPT_FINE,
 	EPT_NO_WALK4, /* no page walks of 4 levels */
-	EPT_NO_WALK5, /* the address space needs 5 levels, and has them not */
 	EPT_NO_WB,    /* tables cannot be write-back */
 	EPT_NO_2M,    /* no 2 MB pages */
 	EPT_BAD_MTRR, /* the MTRRs cannot be as they were read */
@@ -137,7 +144,6 @@ u64 ept_tables(const struct ept *e);
 u64 ept_views(const struct ept *e);
 /* The first address that is not mapped any more. */
 u64 ept_end(const struct ept *e);
-unsigned int ept_levels(const struct ept *e);
 
 /* What a guest-physical address is mapped to */
 struct ept_leaf {
@@ -163,7 +169,7 @@ int ept_for_each(const struct ept *e, u64 start, u64 end,
  * Call @fn for each page that two roots map differently, from below: the
  * largest pages of which that can be said, @a and @b as they map it, prot 0 if
  * they do not. Tables that both share are not looked into. What is not 0 ends
- * it and is returned. Both must have the same ept_ops and number of levels.
+ * it and is returned. Both must have the same ept_ops.
  */
 int ept_diff(const struct ept *a, const struct ept *b,
 	     int (*fn)(void *arg, const struct ept_leaf *a,

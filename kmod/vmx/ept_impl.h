@@ -24,7 +24,6 @@ struct ept {
 	u64 root_phys;
 	u64 end;
 	u64 tables;
-	unsigned int levels;
 	bool exec_only;
 	/* of a view: whose tables it shares, for all that is its own */
 	struct ept *base;

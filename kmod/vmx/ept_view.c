@@ -20,7 +20,7 @@ bool ept_fill_leaf(u64 gpa, u64 entry, unsigned int level,
 
 int ept_lookup(const struct ept *e, u64 gpa, struct ept_leaf *leaf)
 {
-	unsigned int level = e->levels;
+	unsigned int level = EPT_LEVELS;
 	u64 *table = e->root, entry;
 
 	memset(leaf, 0, sizeof(*leaf));
@@ -59,7 +59,6 @@ int ept_view_create(struct ept *base, struct ept **view)
 	v->ops = base->ops;
 	v->ctx = base->ctx;
 	v->end = base->end;
-	v->levels = base->levels;
 	v->exec_only = base->exec_only;
 	v->base = base;
 	v->root = ept_table_new(v, &v->root_phys);
@@ -68,7 +67,7 @@ int ept_view_create(struct ept *base, struct ept **view)
 		return -ENOMEM;
 	}
 	for (i = 0; i < EPT_TABLE_ENTRIES; i++)
-		v->root[i] = shared(base->root[i], v->levels);
+		v->root[i] = shared(base->root[i], EPT_LEVELS);
 	base->views++;
 	*view = v;
 	return 0;
@@ -110,7 +109,7 @@ static int set_page(struct ept *v, u64 gpa, u64 entry)
 	unsigned int level;
 	u64 *table = v->root;
 
-	for (level = v->levels; level > EPT_4K; level--) {
+	for (level = EPT_LEVELS; level > EPT_4K; level--) {
 		table = own_table(v, &table[ept_index(gpa, level)], level);
 		if (!table)
 			return -ENOMEM;
@@ -211,7 +210,7 @@ int ept_for_each(const struct ept *e, u64 start, u64 end,
 {
 	struct each x = { e, start, min(end, e->end), fn, arg };
 
-	return start < x.end ? each_below(&x, e->root, 0, e->levels) : 0;
+	return start < x.end ? each_below(&x, e->root, 0, EPT_LEVELS) : 0;
 }
 
 struct diff {
@@ -250,8 +249,8 @@ int ept_diff(const struct ept *a, const struct ept *b,
 {
 	struct diff d = { a, b, fn, arg };
 
-	if (a->levels != b->levels || a->ops != b->ops)
+	if (a->ops != b->ops)
 		return -EINVAL;
 	return diff_entry(&d, 0, ept_table_entry(a->root_phys),
-			  ept_table_entry(b->root_phys), a->levels + 1);
+			  ept_table_entry(b->root_phys), EPT_LEVELS + 1);
 }

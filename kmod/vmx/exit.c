@@ -5,13 +5,16 @@
 #include <linux/compiler.h>
 
 #include "cpu.h"
+#include "ept.h"
 #include "exit.h"
 #include "exit_log.h"
 #include "guest.h"
 #include "leave.h"
 #include "report.h"
+#include "resume.h"
 #include "root_asm.h"
 #include "shield.h"
+#include "vmcs.h"
 #include "vmx_insn.h"
 
 static void count(struct vmx_cpu *c, u32 reason)
@@ -81,11 +84,32 @@ static enum vmx_verdict handle(u32 reason, struct vmx_regs *r,
 		return exit_ud();
 	case REASON_EXCEPTION_NMI:
 		return vmx_exit_exception();
+	case REASON_EPT_VIOLATION:
+		/* It was not there when the root was started: preflight.c */
+		if (vmcs_read(VMCS_GUEST_PHYSICAL) >> EPT_ADDR_BITS)
+			return VMX_REPORT;
+		fallthrough;
+	case REASON_EPT_MISCONFIG:
+		/* A program, in a view, by what it has no right to there */
+		if (!vmx_guest_cpl())
+			return VMX_REPORT;
+		vmx_guest_gp();
+		return VMX_DONE;
 	case REASON_TRIPLE_FAULT:
 		return VMX_DEAD;
 	default:
 		return VMX_REPORT;
 	}
+}
+
+/* For tests of what becomes of a call when root goes in the middle of it */
+static bool is_to_fail(struct vmx_cpu *c, u32 reason)
+{
+	if (reason != c->fail_reason || !c->resume ||
+	    !vmx_exit_in_view(c->resume))
+		return false;
+	c->fails = false;
+	return true;
 }
 
 void vmx_root_exit(struct vmx_regs *r, struct vmx_cpu *c)
@@ -103,7 +127,10 @@ void vmx_root_exit(struct vmx_regs *r, struct vmx_cpu *c)
 			c->mc_pending = 1;
 		v = VMX_REPORT;
 	} else {
+		c->resuming = false;
 		v = handle(reason & 0xffff, r, c);
+		if (unlikely(c->fails) && is_to_fail(c, reason & 0xffff))
+			v = VMX_REPORT;
 	}
 	if (v == VMX_REPORT || v == VMX_DEAD)
 		vmx_report_exit(c, r, reason);

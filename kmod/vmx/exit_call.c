@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "exit.h"
 #include "guest.h"
+#include "resume.h"
 #include "root_asm.h"
 #include "vmx_insn.h"
 
@@ -42,8 +43,15 @@ static bool take_trap(u64 vector)
 
 enum vmx_verdict vmx_exit_vmcall(struct vmx_regs *r, struct vmx_cpu *c)
 {
-	if (vmx_guest_cpl())
-		goto ud;
+	if (vmx_guest_cpl()) {
+		const struct vmx_resume *resume = c->resume;
+
+		if (!resume || vmcs_read(VMCS_GUEST_RIP) != resume->rip ||
+		    !vmx_guest_is_64bit())
+			goto ud;
+		c->resuming = true;
+		return vmx_exit_resume(c->resume, r, c);
+	}
 	if (r->rax != vmx_call_key) {
 		if (!c->below)
 			goto ud;
@@ -75,6 +83,14 @@ enum vmx_verdict vmx_exit_vmcall(struct vmx_regs *r, struct vmx_cpu *c)
 		if (!take_trap(r->rdx))
 			r->rax = -EINVAL;
 		return VMX_DONE;
+	case VMX_CALL_FAIL:
+		c->fail_reason = r->rdx;
+		c->fails = true;
+		r->rax = 0;
+		break;
+	case VMX_CALL_INVEPT:
+		r->rax = vmx_invept(INVEPT_ALL, 0) ? -EIO : 0;
+		break;
 	default:
 		goto ud;
 	}

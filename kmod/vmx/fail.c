@@ -6,6 +6,7 @@
 
 const char *const vmx_fail_names[VMX_FAIL_STEPS] = {
 	[VMX_FAIL_NONE]		= "none",
+	[VMX_FAIL_BEYOND]	= "beyond",
 	[VMX_FAIL_CAPS]		= "caps",
 	[VMX_FAIL_ROOT_MM]	= "root-mm",
 	[VMX_FAIL_EPT]		= "ept",
@@ -24,6 +25,8 @@ const char *const vmx_fail_names[VMX_FAIL_STEPS] = {
 	[VMX_FAIL_VMLAUNCH]	= "vmlaunch",
 	[VMX_FAIL_ENTRY]	= "entry",
 	[VMX_FAIL_HELLO]	= "hello",
+	[VMX_FAIL_TRIAL_VIEW]	= "trial-view",
+	[VMX_FAIL_TRIAL]	= "trial",
 };
 
 /* Step and CPU in one word, so that one exchange disarms it. */

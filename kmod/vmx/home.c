@@ -9,9 +9,13 @@
 #include "preflight.h"
 #include "vmx.h"
 
+/*
+ * Charged to who makes it: a view to its client, home to who starts the root, or
+ * to nobody if that is one of the kernel's threads.
+ */
 static u64 *table_alloc(void *ctx, u64 *phys)
 {
-	u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL);
+	u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 
 	if (table)
 		*phys = __pa(table);
@@ -30,7 +34,7 @@ static u64 *table_at(void *ctx, u64 phys)
 
 static void *small_alloc(void *ctx, size_t size)
 {
-	return kzalloc(size, GFP_KERNEL);
+	return kzalloc(size, GFP_KERNEL_ACCOUNT);
 }
 
 static void small_free(void *ctx, void *p)

@@ -17,6 +17,7 @@
 #include "launch.h"
 #include "root_asm.h"
 #include "state.h"
+#include "trial.h"
 #include "vmx_insn.h"
 
 /*
@@ -131,10 +132,18 @@ int vmx_cpu_launch(struct vmx_cpu *c, const struct vmx_common *common,
 	if (vmx_fails(VMX_FAIL_HELLO) ||
 	    vmx_call(VMX_CALL_HELLO, 0) != c->cpu) {
 		*step = "no answer from root";
-		vmx_cpu_stop(c);
-		return error;
+		goto stop;
 	}
+	c->report.code = vmx_trial(c, common->eptp, common->trial);
+	if (c->report.code != VMX_TRIAL_GOOD) {
+		*step = "the trial of the EPTP list";
+		goto stop;
+	}
+	c->report.code = 0;
 	return 0;
+stop:
+	vmx_cpu_stop(c);
+	return error;
 disable:
 	disable_vmx();
 	return error;

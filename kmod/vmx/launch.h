@@ -16,6 +16,7 @@ struct vmx_common {
 	const struct vmx_controls *controls;
 	u32 revision;		/* of VMXON regions and VMCSs */
 	u64 eptp;		/* home */
+	u64 trial;		/* an EPTP, too: trial.h */
 	u64 msr_bitmap;		/* physical */
 	u64 cr4_allowed;
 	bool can_wait_for_sipi;

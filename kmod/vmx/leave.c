@@ -15,6 +15,7 @@
 
 #include "cpu.h"
 #include "leave.h"
+#include "resume.h"
 #include "root_asm.h"
 #include "shield.h"
 #include "vmx_insn.h"
@@ -65,6 +66,8 @@ void vmx_leave(struct vmx_cpu *c, enum vmx_verdict why)
 {
 	vmx_shield_down(c);
 	c->left_for = why;
+	if (c->resume)
+		vmx_exit_stops(c->resume, c->regs, c->resuming);
 	remember_guest(c);
 	host_becomes_linux(c);
 	vmcs_write(VMCS_ENTRY_EVENT, 0);

@@ -9,10 +9,10 @@ static const char *const texts[] = {
 	[NEED_VMX] = "no VMX: this CPU has none, or it is hidden",
 	[NEED_LOCKED] = "IA32_FEATURE_CONTROL is not locked",
 	[NEED_ENABLED] = "VMX is locked off: turn on VT-x in the firmware",
-	[NEED_FREE] = "CR4.VMXE is set: somebody uses VMX, KVM perhaps",
+	[NEED_FREE] = "CR4.VMXE is set: KVM? rmmod kvm_intel, or kvm.enable_virt_at_load=0",
 	[NEED_CR0] = "CR0 is not as VMX wants it",
 	[NEED_CR4] = "CR4 is not as VMX wants it",
-	[NEED_NO_FRED] = "the kernel is entered by FRED",
+	[NEED_NO_FRED] = "the kernel is entered by FRED: needs fred=off",
 	[NEED_VMCS_TYPE] = "VMX: a VMCS cannot be in write-back memory",
 	[NEED_VMCS_ADDRESS] = "VMX: a VMCS has to be below 4 GB",
 	[NEED_TRUE_CTLS] = "VMX: no TRUE controls, CR3 loads would exit",
@@ -50,8 +50,6 @@ const char *vmx_need_text(enum vmx_need need)
 	switch (need) { /* the builder refuses in the same words */
 	case NEED_EPT_WALK4:
 		return ept_refusal_text(EPT_NO_WALK4);
-	case NEED_EPT_WALK5:
-		return ept_refusal_text(EPT_NO_WALK5);
 	case NEED_EPT_WB:
 		return ept_refusal_text(EPT_NO_WB);
 	case NEED_EPT_2M:
@@ -67,8 +65,6 @@ static u64 missing_ept(const struct vmx_caps *c)
 
 	if (!(cap & EPT_CAP_WALK4))
 		missing |= NEED(EPT_WALK4);
-	else if (c->phys_bits > 48 && !(cap & EPT_CAP_WALK5))
-		missing |= NEED(EPT_WALK5);
 	if (!(cap & EPT_CAP_WB))
 		missing |= NEED(EPT_WB);
 	if (!(cap & EPT_CAP_2M))
@@ -153,6 +149,13 @@ static const char *const unfit_texts[] = {
 		"page-table isolation is on: needs pti=off, or a CPU without Meltdown",
 	[UNFIT_CALL_DEPTH] =
 		"call depth tracking is on: needs retbleed=auto, without stuffing",
+	[UNFIT_XCR0] = "programs have registers that are not known here (XCR0)",
+	[UNFIT_FSGSBASE] = "Linux does not use FSGSBASE: old, or nofsgsbase",
+	[UNFIT_INVPCID] = "Linux does not use INVPCID: old, or noinvpcid",
+	[UNFIT_RETURNS] =
+		"Linux is without CONFIG_USER_RETURN_NOTIFIER, which KVM selects",
+	[UNFIT_BEYOND] =
+		"there is memory or a device beyond 48 bits of address",
 };
 
 static_assert(ARRAY_SIZE(unfit_texts) == VMX_UNFITS, "one for each");
@@ -193,6 +196,16 @@ u64 vmx_unfit(const struct vmx_machine *m, const struct vmx_reader *r,
 		unfit |= BIT_ULL(UNFIT_PTI);
 	if (m->call_depth)
 		unfit |= BIT_ULL(UNFIT_CALL_DEPTH);
+	if (m->xcr0 & ~VMX_XCR0_KNOWN)
+		unfit |= BIT_ULL(UNFIT_XCR0);
+	if (m->no_fsgsbase)
+		unfit |= BIT_ULL(UNFIT_FSGSBASE);
+	if (m->no_invpcid)
+		unfit |= BIT_ULL(UNFIT_INVPCID);
+	if (m->no_returns)
+		unfit |= BIT_ULL(UNFIT_RETURNS);
+	if (m->beyond)
+		unfit |= BIT_ULL(UNFIT_BEYOND);
 	return unfit;
 }
 

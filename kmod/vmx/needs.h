@@ -25,7 +25,6 @@ enum vmx_need {
 	NEED_SECONDARY,
 	NEED_EPT,
 	NEED_EPT_WALK4,
-	NEED_EPT_WALK5,
 	NEED_EPT_WB,
 	NEED_EPT_2M,
 	NEED_INVEPT,
@@ -83,13 +82,36 @@ enum vmx_unfit {
 	UNFIT_XEN_PV,
 	UNFIT_PTI,
 	UNFIT_CALL_DEPTH,
+	UNFIT_XCR0,
+	UNFIT_FSGSBASE,
+	UNFIT_INVPCID,
+	UNFIT_RETURNS,
+	UNFIT_BEYOND,
 	VMX_UNFITS
 };
+
+/*
+ * Reasons whatever the CPUs have. Of the others, where a CPU lacks something, that is
+ * the better word.
+ */
+#define VMX_UNFIT_ANYWAY (BIT_ULL(UNFIT_FSGSBASE) - 1)
+
+/*
+ * Components that programs may have: x87, SSE, AVX, MPX, AVX-512, PKRU, tiles, APX. One
+ * more would cross from client to server, or be lost, unless somebody has thought of it.
+ */
+#define VMX_XCR0_KNOWN (GENMASK_ULL(7, 0) | BIT_ULL(9) | GENMASK_ULL(19, 17))
 
 struct vmx_machine {
 	bool xen_pv;	/* Linux runs in a paravirtualized domain of Xen */
 	bool pti;	/* page-table isolation is on */
 	bool call_depth; /* calls are counted in Linux's per-CPU area */
+	u64 xcr0;	/* what Linux lets programs have of XSAVE's components */
+	/* What Linux itself does not use, views cannot. */
+	bool no_fsgsbase;
+	bool no_invpcid;
+	bool no_returns; /* nobody can be told of returns to user space */
+	bool beyond;	 /* something has more than EPT_ADDR_BITS of address */
 };
 
 /* One bit for each enum vmx_unfit; 0 if the root can run. */

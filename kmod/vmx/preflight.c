@@ -2,14 +2,19 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/ioport.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <asm/cpufeature.h>
+#include <asm/fpu/xcr.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 
 #include "../compat.h"
+#include "ept.h"
 #include "fail.h"
 #include "preflight.h"
 #include "vmx.h"
@@ -66,20 +71,70 @@ int vmx_facts_check(const struct vmx_facts *f, int cpu,
 	return missing && __ffs64(missing) == NEED_FREE ? -EBUSY : -EOPNOTSUPP;
 }
 
+/*
+ * What a host bridge could have there is nothing yet. Nor is what has addresses only to
+ * have struct pages, and is in a device.
+ */
+static int find_one(struct resource *r, void *found)
+{
+	if (!(r->flags & IORESOURCE_WINDOW) &&
+	    r->desc != IORES_DESC_DEVICE_PRIVATE_MEMORY)
+		*(bool *)found = true;
+	return 0;
+}
+
+static bool is_device_beyond(u64 end)
+{
+	struct pci_dev *dev = NULL;
+
+	for_each_pci_dev(dev) {
+		for (int i = 0; i < PCI_BRIDGE_RESOURCES; i++) {
+			const struct resource *r = &dev->resource[i];
+
+			if (r->flags & IORESOURCE_MEM && r->parent &&
+			    r->end >= end) {
+				pci_dev_put(dev);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Is there anything that home would not have? */
+static bool beyond(void)
+{
+	const bool of_memory = vmx_fails(VMX_FAIL_BEYOND);
+	const u64 end = BIT_ULL(EPT_ADDR_BITS);
+	bool found = false;
+
+	/* (This goes on behind a window, not in it.) */
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_MEM,
+			    of_memory ? SZ_2G : end, ~0ull, &found, find_one);
+	return found || is_device_beyond(end);
+}
+
 /* As other CPUs are, to the one that asks */
-static int fits(char *why)
+static u64 unfit_here(void)
 {
 	struct vmx_machine m = {
 		.xen_pv = cpu_feature_enabled(X86_FEATURE_XENPV),
 		.pti = boot_cpu_has(X86_FEATURE_PTI),
+		.xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK),
+		.no_fsgsbase = !boot_cpu_has(X86_FEATURE_FSGSBASE),
+		.no_invpcid = !boot_cpu_has(X86_FEATURE_INVPCID),
+		.no_returns = !IS_ENABLED(CONFIG_USER_RETURN_NOTIFIER),
+		.beyond = beyond(),
 	};
-	u64 unfit;
 
 #ifdef X86_FEATURE_CALL_DEPTH
 	m.call_depth = cpu_feature_enabled(X86_FEATURE_CALL_DEPTH);
 #endif
-	unfit = vmx_unfit(&m, &here, NULL);
+	return vmx_unfit(&m, &here, NULL);
+}
 
+static int fits(u64 unfit, char *why)
+{
 	if (!unfit)
 		return 0;
 	strscpy(why, vmx_unfit_text(__ffs64(unfit)), VMX_WHY_MAX);
@@ -100,7 +155,8 @@ static void gather_one(void *arg)
 int vmx_preflight(struct vmx_facts *f, char *why)
 {
 	struct gather g;
-	int cpu, first = -1, error = fits(why);
+	const u64 unfit = unfit_here();
+	int cpu, first = -1, error = fits(unfit & VMX_UNFIT_ANYWAY, why);
 
 	if (error)
 		return error;
@@ -122,6 +178,8 @@ int vmx_preflight(struct vmx_facts *f, char *why)
 			first = cpu;
 	}
 	cpus_read_unlock();
+	if (!error)
+		error = fits(unfit, why);
 	if (!error)
 		*f = g.facts[first];
 	kvfree(g.facts);

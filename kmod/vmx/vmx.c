@@ -31,10 +31,12 @@
 #include "power.h"
 #include "preflight.h"
 #include "report.h"
+#include "resume.h"
 #include "root_tables.h"
 #include "shield.h"
 #include "this_cpu.h"
 #include "trace_vmx.h"
+#include "trial.h"
 #include "vmx.h"
 
 static DEFINE_MUTEX(lock);	/* starting and stopping */
@@ -45,6 +47,9 @@ static bool starting;		/* vmx_online() is to say why it failed */
 bool vmx_somebody_left;		/* on, but not for long */
 
 static struct ept *home;
+static struct ept *trial;	/* a view, of it */
+static u64 epoch;
+static int (*at_start)(struct ept *home, char *why);
 static struct vmx_controls controls;
 static struct vmx_facts *facts;
 static void *msr_bitmap;
@@ -162,6 +167,10 @@ static int make_shared(void)
 	error = vmx_home_make(facts, &home, why);
 	if (error)
 		return error;
+	error = vmx_fails(VMX_FAIL_TRIAL_VIEW) ? -ENOMEM :
+						 vmx_trial_make(home, &trial);
+	if (error)
+		return error;
 	error = vmx_root_mm_make();
 	if (error)
 		return error;
@@ -179,6 +188,7 @@ static int make_shared(void)
 		.controls = &controls,
 		.revision = facts->caps.basic & BASIC_REVISION,
 		.eptp = ept_eptp(home),
+		.trial = ept_eptp(trial),
 		.msr_bitmap = __pa(msr_bitmap),
 		.cr4_allowed = facts->caps.cr4_fixed1,
 		.can_wait_for_sipi = facts->caps.misc & MISC_ACTIVITY_SIPI,
@@ -194,6 +204,8 @@ static void free_shared(void)
 	free_page((unsigned long)msr_bitmap);
 	msr_bitmap = NULL;
 	vmx_root_mm_free();
+	ept_put(trial);
+	trial = NULL;
 	ept_put(home);
 	home = NULL;
 	kfree(facts);
@@ -213,6 +225,8 @@ static int start(void)
 	if (error)
 		goto shared;
 	vmx_power_register();
+	/* What is of another home is not to be loaded where this one is. */
+	WRITE_ONCE(epoch, epoch + 1);
 	starting = true;
 	error = vmx_fails(VMX_FAIL_HOTPLUG) ? -ENOMEM :
 		cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "skyipc/vmx:online",
@@ -222,8 +236,13 @@ static int start(void)
 		goto power;
 	hotplug_state = error;
 	WRITE_ONCE(vmx_somebody_left, false);
+	error = at_start ? at_start(home, why) : 0;
+	if (error)
+		goto cpus;
 	WRITE_ONCE(on, true);
 	return 0;
+cpus:
+	cpuhp_remove_state(hotplug_state);
 power:
 	vmx_power_unregister();
 shared:
@@ -322,6 +341,56 @@ bool vmx_why(char *text)
 	return is_on;
 }
 
+void vmx_at_start(int (*started)(struct ept *home, char *why))
+{
+	mutex_lock(&lock);
+	at_start = started;
+	mutex_unlock(&lock);
+}
+
+u64 vmx_epoch(void)
+{
+	return READ_ONCE(epoch);
+}
+
+static struct vmx_cpu *guest_here(void)
+{
+	struct vmx_cpu *c = __this_cpu_read(vmx_this_cpu);
+
+	return c && c->state == VMX_CPU_ON ? c : NULL;
+}
+
+u64 *vmx_list(void)
+{
+	struct vmx_cpu *c = guest_here();
+
+	return c ? c->eptp_list : NULL;
+}
+
+void vmx_resume_set(struct vmx_resume *resume)
+{
+	struct vmx_cpu *c = guest_here();
+
+	if (c)
+		WRITE_ONCE(c->resume, resume);
+}
+
+void vmx_forget_here(void)
+{
+	if (guest_here())
+		vmx_call(VMX_CALL_INVEPT, 0);
+}
+
+static void forget(void *unused)
+{
+	vmx_forget_here();
+}
+
+void vmx_forget(void)
+{
+	on_each_cpu(forget, NULL, true);
+}
+
 /* On one CPU throughout: the caller may be moved between the two otherwise. */
 static int test_call(enum vmx_call_number number, u64 arg)
 {
@@ -344,4 +413,9 @@ int vmx_test_stay(u64 loops)
 int vmx_test_trap(u64 vector)
 {
 	return test_call(VMX_CALL_TRAP, vector);
+}
+
+int vmx_test_fail(u64 reason)
+{
+	return test_call(VMX_CALL_FAIL, reason);
 }

@@ -94,7 +94,6 @@
 /* IA32_VMX_EPT_VPID_CAP (A.10) */
 #define EPT_CAP_EXEC_ONLY BIT_ULL(0)
 #define EPT_CAP_WALK4 BIT_ULL(6)
-#define EPT_CAP_WALK5 BIT_ULL(7)
 #define EPT_CAP_UC BIT_ULL(8)
 #define EPT_CAP_WB BIT_ULL(14)
 #define EPT_CAP_2M BIT_ULL(16)
@@ -366,7 +365,6 @@ enum vmx_exit_reason {
 
 /* EPTP (25.6.11): memory type of the tables in bits 2:0 */
 #define EPTP_WALK4 0x18u
-#define EPTP_WALK5 0x20u
 
 /* INVEPT types (volume 3, 31.3) */
 #define INVEPT_SINGLE 1u

@@ -30,9 +30,11 @@ $(O)/$(vm_dir)/bootrom.bin: $(vm_dir)/bootrom.S
 # Programs that test the module from inside: static, to be small and to need
 # nothing there. Each may use what has no main().
 guest_tests := $(patsubst $(CURDIR)/%,%,$(wildcard \
-	selftests/vm/tests/root_*.c selftests/vm/tests/kcall_*.c))
+	selftests/vm/tests/root_*.c selftests/vm/tests/kcall_*.c \
+	selftests/vm/tests/view_*.c))
 guest_test_common := $(patsubst %,selftests/vm/tests/%.c, \
-	guest load leak next_kernel kcall parked park_state)
+	guest load leak next_kernel kcall parked park_state view attempt spy \
+	callers apps rnd chain fx imports nomem keys) $(addprefix selftests/vm/tests/,view_enter.S view_spy.S)
 
 define guest_test_
 $(O)/$(1:.c=): $(call objs,$(1) $(guest_test_common))

@@ -12,5 +12,6 @@ for set; do
 	set -- "$@" --env "$set"
 done
 exec selftests/vm/with-skyipc --lane vtx --kernel "$kernel" \
+	--add "${SKY_OUT:-build}/examples/statistics:/lab/bin/statistics" \
 	--list selftests/vm/root.list --module msr --module kvm \
 	--module kvm_intel "$@"

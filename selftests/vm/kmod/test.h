@@ -15,7 +15,19 @@ void test_nmi_show(struct seq_file *m);
 int test_nmi_init(void);
 void test_nmi_exit(void);
 
-/* CR4.VMXE on @cpu, as another hypervisor sets it: 0 or -EINVAL */
-int test_vmxe_set(int cpu, bool on);
+/*
+ * The @n-th call from now on that skyipc.ko makes in @thread (0: in any) and that may
+ * be out of memory is; 0: none from now on. It has to be loaded after this module.
+ */
+int test_fail_arm(unsigned int n, pid_t thread);
+/* How many there have been since, and which has failed */
+void test_fail_show(struct seq_file *m);
+/* All that can be made to */
+int test_failing_show(struct seq_file *m);
+int test_fail_init(void);
+void test_fail_exit(void);
+
+/* A bit of CR4 on @cpu: 0 or -EINVAL */
+int test_cr4_set(int cpu, unsigned long bit, bool on);
 
 #endif

@@ -283,11 +283,43 @@ void until_asleep(_Atomic pid_t *tid)
 	}
 }
 
+/* Gates of threads of this process, which they have until they end: in pages */
+static unsigned long own_gates(void)
+{
+	char *views = read_file(DEBUG "views"), *line = views;
+	unsigned long sum = 0, pages;
+	char path[64];
+	int tid;
+
+	while ((line = strchr(line, '\n')) && *++line) {
+		if (sscanf(line, "%d gate %*s %*s %*s %*s %*s %*s %*s %lu",
+			   &tid, &pages) != 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
+		if (!access(path, F_OK))
+			sum += pages;
+	}
+	free(views);
+	return sum;
+}
+
+/* No user but this one, and that with nothing but such gates */
+static bool is_nothing(const char *users)
+{
+	const char *line = strchr(users, '\n') + 1;
+	unsigned long pages;
+
+	if (!*line)
+		return true;
+	return sscanf(line, "%*u 0 0 0 0 0 %lu", &pages) == 1 && pages &&
+	       !strchr(strchr(line, '\n') + 1, '\n') && pages == own_gates();
+}
+
 bool nobody_has_anything(void)
 {
 	for (int i = 0; i < 1000; i++) {
 		char *users = read_file(DEBUG "users");
-		bool none = !strchr(strchr(users, '\n') + 1, '\n');
+		const bool none = is_nothing(users);
 
 		if (!none && i == 999) {
 			note("%s", users);

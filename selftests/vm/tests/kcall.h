@@ -67,7 +67,10 @@ void end_process(pid_t pid);
  */
 void until_asleep(_Atomic pid_t *tid);
 
-/* Has every user given back what it had? In a while; if not, it is told. */
+/*
+ * Has every user given back what it had, but for what threads of this process
+ * have until they end? In a while; if not, it is told.
+ */
 bool nobody_has_anything(void);
 
 /* 0 or -errno; the reply is in @c. */

@@ -6,7 +6,7 @@
  *	kcall_fuzz CALLS PROCESSES [SEED [EACH]]
  *
  * (EACH: so many calls for one thing that is no call; 8. What that does to
- *their memory takes an emulator longer than all the rest.)
+ * their memory takes an emulator longer than all the rest.)
  *
  * They share some descriptors (inherited, and passed over a socket), close,
  * duplicate, fork, execute and unmap at random, and are killed at random. What
@@ -598,6 +598,8 @@ static void process(uint64_t s)
 {
 	pthread_t threads[THREADS];
 
+	sigset_t usr1;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGUSR1, nothing);
 	signal(SIGPIPE, SIG_IGN);
@@ -611,6 +613,10 @@ static void process(uint64_t s)
 	for (uintptr_t i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, work, (void *)rnd(0)))
 			_exit(1);
+	/* Those that come from outside are for the others. */
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	_exit(0);
@@ -628,18 +634,23 @@ static pid_t start(uint64_t s)
 }
 
 /*
- * Until they have made many calls; or none for a while: then they wait for
- * ever, or there is little that they can do with what they have.
+ * Until they have made many calls, or for a while. Who waits for ever hears of
+ * a signal, thread by thread, as Linux gives them to each in turn. If none of
+ * that helps, there is little that they can do with what they have.
  */
-static void run_for_a_while(void)
+static void run_for_a_while(const pid_t *pids, unsigned n)
 {
 	uint64_t seen = shared->calls, next = seen + 20000;
-	uint64_t until = in_ms(200), idle = until;
+	/* (A new process takes an emulator a good part of 200 ms.) */
+	uint64_t until = in_ms(1000), idle = in_ms(200);
 
 	while (shared->calls < next && now() < until && now() < idle) {
 		usleep(1000);
-		if (shared->calls != seen)
+		if (shared->calls - seen > 10)
 			idle = in_ms(20);
+		for (unsigned i = 0; i < n && shared->calls - seen < 100; i++)
+			for (unsigned k = 0; k < THREADS; k++)
+				kill(pids[i], SIGUSR1);
 		seen = shared->calls;
 	}
 }
@@ -705,7 +716,7 @@ int main(int argc, char **argv)
 	while (shared->calls < calls) {
 		unsigned i = (unsigned)(s % n);
 
-		run_for_a_while();
+		run_for_a_while(pids, n);
 		if (shared->calls >= tell) {
 			note("%llu calls, %u processes killed",
 			     (unsigned long long)shared->calls, killed);

@@ -20,6 +20,7 @@
 #include "guest.h"
 #include "kcall.h"
 #include "park_state.h"
+#include "rnd.h"
 
 static void *write_later(void *arg)
 {
@@ -95,6 +96,10 @@ static bool one(enum way way)
 	}
 	if (!same_regs(want, found->regs, REGS))
 		return false;
+	if (found->keys && found->pkru != found->want_pkru) {
+		note("PKRU: %x became %x", found->want_pkru, found->pkru);
+		return false;
+	}
 	if (!same_xsave()) {
 		note("x87, SSE or AVX");
 		return false;
@@ -216,8 +221,9 @@ int main(int argc, char **argv)
 		wrong = 0;
 		for (long i = 0; i < n && wrong < 10; i++)
 			wrong += !one(way);
-		ok(!wrong, "%ld states continued %s (features %llx)", n,
-		   ways[way], (unsigned long long)found->mask);
+		ok(!wrong, "%ld states continued %s (features %llx%s)", n,
+		   ways[way], (unsigned long long)found->mask,
+		   found->keys ? ", keys" : "");
 	}
 	kept(conn, pid);
 	close(link_fd);

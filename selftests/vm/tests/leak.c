@@ -55,16 +55,35 @@ static void settle(void)
 	shrink();
 }
 
+/*
+ * Threads' stacks are given back lazily, thousands at a time, and what Linux
+ * knows of each stays until then: nobody has lost those pages.
+ */
+static long lazy_pages(const char *line)
+{
+	long pages_each, slabs;
+
+	return sscanf(line,
+		      "vmap_area %*d %*d %*d %*d %ld : tunables %*d %*d %*d : "
+		      "slabdata %*d %ld",
+		      &pages_each, &slabs) == 2
+		       ? pages_each * slabs
+		       : 0;
+}
+
 static void count(struct count *c)
 {
 	char *text, *at, *line;
 
 	settle();
 	c->n = 0;
+	/* In zones, and on the lists of CPUs */
+	c->free_pages = 0;
 	at = text = read_file("/proc/slabinfo");
 	while ((line = strsep(&at, "\n"))) {
 		struct cache *k = &c->caches[c->n];
 
+		c->free_pages += lazy_pages(line);
 		if (c->n < MAX_CACHES && !strncmp(line, "kmalloc-", 8) &&
 		    sscanf(line, "%47s %ld %*d %*d %ld", k->name, &k->objects,
 			   &k->in_slab) == 3)
@@ -77,8 +96,6 @@ static void count(struct count *c)
 		c->areas +=
 			!strstr(line, "unpurged"); /* free, and not yet told */
 	free(text);
-	/* In zones, and on the lists of CPUs */
-	c->free_pages = 0;
 	at = text = read_file("/proc/zoneinfo");
 	while ((line = strsep(&at, "\n"))) {
 		long pages;
@@ -86,6 +103,15 @@ static void count(struct count *c)
 		if (sscanf(line, " nr_free_pages %ld", &pages) == 1 ||
 		    sscanf(line, " count: %ld", &pages) == 1)
 			c->free_pages += pages;
+	}
+	free(text);
+	/* What programs have is theirs. */
+	at = text = read_file("/proc/meminfo");
+	while ((line = strsep(&at, "\n"))) {
+		long kb;
+
+		if (sscanf(line, "AnonPages: %ld kB", &kb) == 1)
+			c->free_pages += kb * 1024 / sysconf(_SC_PAGESIZE);
 	}
 	free(text);
 }

@@ -5,16 +5,7 @@
 #include "guest.h"
 #include "kcall.h"
 #include "park_state.h"
-
-static uint64_t seed = 88172645463325252;
-
-uint64_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
+#include "rnd.h"
 
 static uint32_t xsave_size;
 
@@ -104,6 +95,8 @@ void random_regs(uint64_t *regs)
 	regs[FS] &= 0x7fffffffefff;
 	regs[GS] &= 0x7fffffffefff;
 	regs[IP] = (uintptr_t)park_entry;
+	/* Key 0, which all that we use has, is open. */
+	found->want_pkru = (uint32_t)rnd() & ~3u;
 }
 
 void park_args(struct skyipc_dev_park *p, const uint64_t *regs,
@@ -111,6 +104,7 @@ void park_args(struct skyipc_dev_park *p, const uint64_t *regs,
 {
 	*p = (struct skyipc_dev_park){ .size = sizeof(*p),
 				       .call = (uintptr_t)c,
+				       .pkru = found->want_pkru,
 				       .xsave = (uintptr_t)xsave,
 				       .xsave_size = xsave_size };
 	memcpy(p->regs, regs, sizeof(p->regs));

@@ -17,8 +17,6 @@ struct skyipc_dev_park;
 /* After parked_init() */
 void park_state_init(void);
 
-uint64_t rnd(void);
-
 /* What goes along in the FPU's registers; tests may spoil it. */
 extern uint8_t xsave[XSAVE_MAX];
 void random_xsave(void);

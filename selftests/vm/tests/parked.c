@@ -56,6 +56,12 @@ __attribute__((naked, used, noinline)) static void code(void)
 		"	pushq	$2\n"
 		"	popfq\n"
 		"	mov	%%rax, %%rbx\n"
+		"	cmpl	$0, %c[keys](%%rbx)\n"
+		"	je	1f\n"
+		"	xor	%%ecx, %%ecx\n"
+		"	rdpkru\n"
+		"	mov	%%eax, %c[pkru](%%rbx)\n"
+		"1:\n"
 		"	mov	%c[mask](%%rbx), %%eax\n"
 		"	mov	%c[mask]+4(%%rbx), %%edx\n"
 		"	xsave64	%c[xsave](%%rbx)\n"
@@ -108,6 +114,8 @@ __attribute__((naked, used, noinline)) static void code(void)
 		  [own_fs] "i"(offsetof(struct find, own_fs)),
 		  [own_gs] "i"(offsetof(struct find, own_gs)),
 		  [mask] "i"(offsetof(struct find, mask)),
+		  [keys] "i"(offsetof(struct find, keys)),
+		  [pkru] "i"(offsetof(struct find, pkru)),
 		  [prctl] "i"(SYS_arch_prctl));
 }
 
@@ -216,7 +224,7 @@ pid_t parked_server(int *conn)
 
 void parked_init(void)
 {
-	uint32_t eax, edx;
+	uint32_t eax, ebx, ecx = 0, edx;
 
 	if (mmap((void *)FOUND_AT, sizeof(struct find), PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
@@ -228,4 +236,6 @@ void parked_init(void)
 		give_up("parked_init");
 	__asm__ volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
 	found->mask = eax & 0xe7; /* x87, SSE, AVX, AVX-512 */
+	found->keys = __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&
+		      ecx & bit_OSPKE;
 }

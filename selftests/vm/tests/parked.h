@@ -42,7 +42,9 @@ struct find {
 	uint8_t xsave[XSAVE_MAX] __attribute__((aligned(64)));
 	/* of the worker: where its C code goes on */
 	uint64_t stack, own_fs, own_gs;
-	uint64_t mask;	       /* of the features in xsave */
+	uint64_t mask; /* of the features in xsave */
+	uint32_t keys; /* there are protection keys */
+	uint32_t want_pkru, pkru;
 	uint64_t wanted_fault; /* the address of a fault to come, or 0 */
 	uint64_t fault_regs[REGS];
 	int faults;

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "apps.h"
 #include "guest.h"
 
 /* A guest of KVM's: a descriptor, or -errno */
@@ -48,12 +49,17 @@ static void kvm_first(void)
 	int fd = new_guest(), error;
 
 	ok(fd >= 0, "KVM has a guest");
+	ok(doctor_says("warn  kvm ",
+		       "kvm_intel is in use, and VMX cannot be shared"),
+	   "skyctl doctor says so");
+	application_over("shm");
 	error = load("skyipc.ko", "views=required");
 	ok(error == -EBUSY, "views are refused: %s", strerror(-error));
 	ok(!load("skyipc.ko", ""), "the module loads without");
 	why = read_line(VIEWS_WHY);
-	ok(strstr(why, "CR4.VMXE is set: somebody uses VMX"), "%s", why);
+	ok(strstr(why, "CR4.VMXE is set: KVM?"), "%s", why);
 	free(why);
+	application_over("kcall");
 	close(fd);
 	ok(!unload("skyipc"), "rmmod");
 }
@@ -82,6 +88,9 @@ int main(void)
 	if (kvm_takes_vmx_at_once()) {
 		error = load("skyipc.ko", "views=required");
 		ok(error == -EBUSY, "also without one: %s", strerror(-error));
+		ok(doctor_says("warn  kvm ",
+			       "kvm_intel is loaded and holds VMX"),
+		   "and skyctl doctor says so");
 		modprobe("-r kvm_intel kvm");
 		modprobe("kvm enable_virt_at_load=0");
 		modprobe("kvm_intel");

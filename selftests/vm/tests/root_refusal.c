@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps.h"
 #include "guest.h"
 
 /* How many lines of the kernel's log are the module's, and the last of them */
@@ -65,6 +66,7 @@ static void not_required(int error, const char *text)
 	ok(ends_with(why, text), "sysfs: %s", why);
 	free(why);
 	ok(!access("/dev/skyipc", R_OK | W_OK), "/dev/skyipc is there");
+	application_over("kcall");
 	got = write_file(VIEWS, "on");
 	ok(got == -error, "they cannot be turned on: %s", strerror(-got));
 	ok(!unload("skyipc"), "rmmod");
@@ -85,25 +87,6 @@ static void parameters(void)
 	   line);
 }
 
-static void doctor(const char *text)
-{
-	char line[1024];
-	bool found = false;
-	FILE *f;
-
-	if (system("modprobe msr"))
-		give_up("modprobe msr");
-	f = popen("skyctl doctor", "r");
-	if (!f)
-		give_up("skyctl doctor");
-	while (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		found |= !strncmp(line, "warn  views", 11) &&
-			 ends_with(line, text);
-	}
-	ok(!pclose(f) && found, "skyctl doctor says it, too");
-}
-
 int main(int argc, char **argv)
 {
 	const char *lack = getenv("LACK");
@@ -118,7 +101,9 @@ int main(int argc, char **argv)
 	if (lack && write_file(TEST "vmxe", "1 1"))
 		give_up("CR4.VMXE");
 	if (!lack)
-		doctor(argv[2]);
+		ok(doctor_says("warn  views", argv[2]),
+		   "skyctl doctor says so");
+	application_over("shm");
 	state_keep();
 	required(error, argv[2]);
 	not_required(error, argv[2]);
