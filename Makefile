@@ -149,6 +149,7 @@ clean:
 help:
 	@echo 'make              library, tools, benchmarks, examples'
 	@echo 'make demo         three processes: client, encryption, key-value store'
+	@echo 'make demo-vmx     the same by VMFUNC, in an emulated PC that has VT-x'
 	@echo 'make check        all tests: check-host and check-vm'
 	@echo 'make check-host   those that run on this machine'
 	@echo 'make check-vm     those that run in guests: selftests/vm/README.md'

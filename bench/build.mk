@@ -69,7 +69,7 @@ install-bench: $(skybench)
 uninstall-bench:
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/skybench
 
-.PHONY: demo bench bench-vm
+.PHONY: demo demo-vmx bench bench-vm
 # What is built depends on what is installed: ask again after installing.
 demo:
 	$(Q)scripts/deps check demo
@@ -78,6 +78,15 @@ demo:
 .PHONY: demo-run
 demo-run: $(skybench)
 	$(Q)$(skybench) kv
+
+# The same by VMFUNC, on a machine that Bochs emulates
+demo-vmx:
+	$(Q)scripts/deps check demo-vmx
+	$(Q)$(MAKE) --no-print-directory demo-vmx-run
+
+.PHONY: demo-vmx-run
+demo-vmx-run: $(skybench) $(O)/tools/skyctl vm
+	$(Q)SKY_OUT='$(O)' bench/demo_vmx.sh
 
 bench: $(skybench)
 	$(Q)$(skybench) rtt --peer all --placement cross-cpu --size 8 \

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,8 +70,11 @@ int sky_serve(struct run *run, const char *name,
 
 	attr->mode = (enum skyipc_mode)run->cfg.mode;
 	attr->workers = run->cfg.workers;
-	attr->cpus = &run->server_cpus;
-	attr->cpus_size = sizeof(run->server_cpus);
+	/* By VMFUNC handlers run on their clients' CPUs, and on no others. */
+	if (!run->cfg.transport || strcmp(run->cfg.transport, "vmfunc") != 0) {
+		attr->cpus = &run->server_cpus;
+		attr->cpus_size = sizeof(run->server_cpus);
+	}
 	if (!attr->workers)
 		attr->workers = (uint32_t)CPU_COUNT(&run->server_cpus);
 	err = skyipc_server_create(name, attr, &server);

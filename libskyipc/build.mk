@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 
 lib_srcs := $(sort $(wildcard libskyipc/src/*.c))
-lib_objs := $(call objs,$(lib_srcs))
+lib_asm  := $(sort $(wildcard libskyipc/src/*.S))
+lib_objs := $(call objs,$(lib_srcs)) $(lib_asm:%.S=$(O)/%.o)
 lib_pic  := $(lib_objs:.o=.pic.o)
 lib_so   := $(O)/libskyipc/libskyipc.so.$(VERSION)
 all_objs += $(lib_objs) $(lib_pic)
 
-lib_cflags := -fvisibility=hidden -Ilibskyipc/src -Ikmod/uapi
+lib_cflags := -fvisibility=hidden -Ilibskyipc/src -Ikmod/uapi -Ikmod
 
 $(lib_objs): extra_cflags += $(lib_cflags)
 
@@ -15,8 +16,15 @@ $(O)/%.pic.o: %.c $(O)/.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) $(lib_cflags) -fPIC -MMD -MP -c -o $@ $<
 
+# Assembly is position-independent, and has no points.
+$(lib_asm:%.S=$(O)/%.o) $(lib_asm:%.S=$(O)/%.pic.o): $(O)/%.o: $(O)/.flags
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(lib_cflags) -MMD -MP -c -o $@ $(patsubst %.pic,%,$*).S
+
 # With named points at which tests kill a process: see src/point.h
-lib_points := $(patsubst %.c,$(O)/points/%.o,$(lib_srcs))
+lib_points := $(patsubst %.c,$(O)/points/%.o,$(lib_srcs)) \
+	$(lib_asm:%.S=$(O)/%.o)
 all_objs += $(lib_points)
 
 $(O)/points/%.o: %.c $(O)/.flags

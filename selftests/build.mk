@@ -34,6 +34,13 @@ rendezvous_test_srcs := selftests/testlib.c selftests/footprint.c \
 	selftests/hostile_raw.c
 bell_test_srcs := selftests/bell_raw.c $(rendezvous_test_srcs)
 stats_test_srcs := selftests/testlib.c
+handler_syscalls_test_srcs := selftests/testlib.c
+crowd_test_srcs := selftests/testlib.c
+handler_faults_test_srcs := selftests/testlib.c
+vmfunc_test_srcs := selftests/testlib.c
+vmfunc_cost_test_srcs := selftests/testlib.c
+vmfunc_stats_test_srcs := selftests/testlib.c
+vmfunc_nest_test_srcs := selftests/testlib.c
 stop_test_srcs := selftests/testlib.c
 race_test_srcs := selftests/testlib.c
 gone_test_srcs := selftests/testlib.c
@@ -52,6 +59,11 @@ kcall_hostile_test_srcs := selftests/testlib.c selftests/footprint.c \
 bench_keys_test_srcs := selftests/testlib.c bench/nr_keys.c bench/util.c
 bench_keys_test_libs := -lm
 $(O)/selftests/bench_keys_test.o: extra_cflags += -Ibench
+
+# skyctl's words, likewise
+stat_views_test_srcs := selftests/testlib.c \
+	$(patsubst %,tools/%.c,stat_views json text)
+$(O)/selftests/stat_views_test.o: extra_cflags += -Itools
 
 # What the module computes without touching hardware: kmod/vmx/types.h
 mtrr_test_srcs := selftests/testlib.c selftests/mtrr_layouts.c \

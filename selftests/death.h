@@ -19,7 +19,9 @@
 /* And for the transports. */
 #define OVER_SHM 1u
 #define OVER_KCALL 2u
-#define OVER_ALL 3u
+#define OVER_VMFUNC 4u
+#define OVER_MODULE (OVER_KCALL | OVER_VMFUNC)
+#define OVER_ALL (OVER_SHM | OVER_MODULE)
 
 struct scenario {
 	const char *point;

@@ -52,7 +52,9 @@ void sky_point(const char *name)
 
 int is_reached(const struct scenario *s, const struct variant *v)
 {
-	unsigned over = strcmp(v->transport, "kcall") ? OVER_SHM : OVER_KCALL;
+	unsigned over = !strcmp(v->transport, "shm")	 ? OVER_SHM
+			: !strcmp(v->transport, "kcall") ? OVER_KCALL
+							 : OVER_VMFUNC;
 
 	/* Side by side on one CPU nobody spins. */
 	if (cpus_allowed() < 2 && !strcmp(s->point, "client-spin"))

@@ -409,7 +409,11 @@ void test_stopped_server_deadlines(void **state)
 	assert_int_equal(skyipc_call_msg(f.conn, &req, &rep, LIMIT), 0);
 	assert_int_equal(rep.nfds, 1);
 	close(fds[0]);
-	/* Those given up before the server looked have not been run. */
-	assert_int_equal(ask(f.conn, OP_COUNTED, 0, 0), 0);
+	/*
+	 * Those given up before the server looked have not been run. But where
+	 * clients run handlers themselves, the first one has begun.
+	 */
+	assert_in_range(ask(f.conn, OP_COUNTED, 0, 0), 0,
+			!strcmp(f.v->transport, "vmfunc"));
 	fixture_down(&f);
 }

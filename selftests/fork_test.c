@@ -56,7 +56,8 @@ static int forked_client(struct child *me, void *arg)
 	skyipc_close(c->conn);
 	CHECK(skyipc_call(own, OP_ECHO, NULL, NULL, NULL, LIMIT) == 0);
 	skyipc_close(own);
-	CHECK(fds_open(getpid()) <= before);
+	/* A thread that has called by VMFUNC keeps one until it ends. */
+	CHECK(fds_open(getpid()) <= before + !strcmp(transport, "vmfunc"));
 	return 0;
 }
 
@@ -288,6 +289,9 @@ static int child_of_handler(struct child *me, void *arg)
 	CHECK(skyipc_connect(h->other, &ca, &own) == 0);
 	do {
 		CHECK(skyipc_call(own, OP_SPIN, in, NULL, NULL,
+				  LIMIT * slowness) == 0);
+		/* In a view the thread spins itself; this needs the kernel. */
+		CHECK(skyipc_call(own, OP_PID, in, NULL, NULL,
 				  LIMIT * slowness) == 0);
 		CHECK(skyipc_conn_stats(own, &stats) == 0);
 	} while (!stats.parks);

@@ -154,6 +154,7 @@ static void dispatched(void **state)
 	size_t size;
 
 	(void)state;
+	not_in_views();
 	child_start(&c, stormy_server, (void *)name);
 	child_hear(&c);
 	for (int i = 0; i < 10; i++) {

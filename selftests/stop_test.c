@@ -15,6 +15,7 @@ static struct skyipc_server_attr plain = {
 /* ---- handlers that call their own server -------------------------------- */
 
 #define OP_GOES_ON 1
+#define OP_BEGINS 2
 #define LAST_CALLS 100
 
 static struct skyipc_conn *_Atomic to_self;
@@ -33,10 +34,10 @@ static int32_t goes_on(struct skyipc_call *call, void *arg)
 	int err;
 
 	(void)arg;
-	if (call->op != OP_GOES_ON)
+	if (call->op != OP_GOES_ON && call->op != OP_BEGINS)
 		return 0;
 	/* This one leaves the seat. */
-	err = inner();
+	err = call->op == OP_GOES_ON ? inner() : 0;
 	away++;
 	if (!WAIT_FOR(atomic_load(&its_own->draining)))
 		return -ETIME;
@@ -52,13 +53,12 @@ static int32_t goes_on(struct skyipc_call *call, void *arg)
 }
 
 /* It ends when they have returned, and serves them until then. */
-static void drain_nested(void **state)
+static void drain_calls(const struct variant *v, uint64_t op, int n)
 {
 	struct skyipc_connect_attr shallow = { .size = sizeof(shallow),
 					       .depth = 2 };
-	struct skyipc_msg req = { .op = OP_GOES_ON }, rep = { .op = 0 };
+	struct skyipc_msg req = { .op = op }, rep = { .op = 0 };
 	struct skyipc_server_attr a = plain;
-	const struct variant *v = *state;
 	const char *name = new_name();
 	struct skyipc_server *server;
 	struct skyipc_conn *conn[2];
@@ -69,14 +69,14 @@ static void drain_nested(void **state)
 	its_own = server;
 	to_self = connect_to(name, &shallow);
 	away = 0;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < n; i++) {
 		conn[i] = connect_to(name, NULL);
 		assert_int_equal(skyipc_submit(conn[i], &req), 0);
 	}
-	/* Both are without a seat now, though there is one worker. */
-	assert_true(WAIT_FOR(away == 2));
+	/* Several are without a seat now, as there is one worker. */
+	assert_true(WAIT_FOR(away == n));
 	assert_int_equal(skyipc_server_stop(server, LIMIT * slowness), 0);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < n; i++) {
 		assert_int_equal(skyipc_wait(conn[i], &rep, 1, 1, LIMIT), 1);
 		assert_int_equal(rep.result, 0);
 		assert_int_equal(rep.status, 0);
@@ -85,6 +85,17 @@ static void drain_nested(void **state)
 	}
 	skyipc_server_destroy(server);
 	skyipc_close(to_self);
+}
+
+static void drain_nested(void **state)
+{
+	drain_calls(*state, OP_GOES_ON, 2);
+}
+
+/* Its thread has no channel to it yet: there is somebody who gives it one. */
+static void drain_first(void **state)
+{
+	drain_calls(*state, OP_BEGINS, 1);
 }
 
 /* ---- while another thread dispatches ------------------------------------ */
@@ -152,6 +163,7 @@ static void stop_dispatched(void **state)
 	struct skyipc_conn *conn;
 
 	(void)state;
+	not_in_views();
 	for (int i = 0; i < 5; i++) {
 		/* The other thread sleeps, and serves nobody. */
 		dispatcher_up(&in, name);
@@ -187,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest by_mode[] = {
 		cmocka_unit_test(drain_nested),
+		cmocka_unit_test(drain_first),
 	};
 	const struct CMUnitTest once[] = {
 		cmocka_unit_test(stop_dispatched),

@@ -115,6 +115,10 @@ struct skyipc_server *server_here(const char *name,
 /* The transport under test, NULL for any: used by connect_to() if unset. */
 extern const char *transport;
 
+/* To a server that dispatches, or is pinned: its handlers do not run elsewhere.
+ */
+void not_in_views(void);
+
 /* Skips the test unless that is shm, whose workings it looks at. */
 void over_shm_only(void);
 

@@ -281,6 +281,7 @@ static void pinned(void **state)
 					   .cpus_size = sizeof(set) };
 	struct fixture f;
 
+	not_in_views();
 	for (int cpu = 0; cpu < cpus_allowed(); cpu++) {
 		int here;
 

@@ -28,10 +28,11 @@ static const struct limit {
 	{ "workers", LIMITS "workers" },
 	{ "calls", LIMITS "calls" },
 	{ "pinned-pages", LIMITS "pinned_pages" },
+	{ "view-pages", LIMITS "view_pages" },
 };
 #define LIMITS_N (sizeof(limits) / sizeof(limits[0]))
 
-static const char *const tables[] = { "users", "servers", "links" };
+static const char *const tables[] = { "users", "servers", "links", "views" };
 
 /* The first line of a file, without its end. 0 or -errno */
 static int first_line(const char *path, char *buf, size_t size)
@@ -84,12 +85,40 @@ static const char *people(const char *column, const char *value, char *buf,
 		snprintf(buf, size, "%s",
 			 text_user((uid_t)strtoul(value, NULL, 10)).s);
 	else if (!strcmp(column, "pid") || !strcmp(column, "server") ||
-		 !strcmp(column, "client"))
+		 !strcmp(column, "client") || !strcmp(column, "thread"))
 		snprintf(buf, size, "%s:%s", value,
 			 text_comm((pid_t)strtol(value, NULL, 10)).s);
 	else
 		snprintf(buf, size, "%s", value);
 	return buf;
+}
+
+static unsigned long long number_of(const struct table *t, size_t row,
+				    const char *column)
+{
+	for (size_t c = 0; c < t->columns; c++)
+		if (!strcmp(table_name(t, c), column))
+			return strtoull(table_cell(t, row, c), NULL, 10);
+	return 0;
+}
+
+/* Which handlers do not stay where they are fast, and why? */
+static void print_slow_views(const struct table *t)
+{
+	unsigned long long syscalls, faults, server;
+
+	for (size_t r = 0; r < t->rows; r++) {
+		syscalls = number_of(t, r, "syscalls");
+		faults = number_of(t, r, "faults");
+		if (!syscalls && !faults)
+			continue;
+		server = number_of(t, r, "server");
+		printf("  of thread %llu, slot %llu: calls moved to a thread "
+		       "of %s's,\n    %llu for a system call, %llu for a fault "
+		       "(skyipc(7), transport)\n",
+		       number_of(t, r, "thread"), number_of(t, r, "slot"),
+		       text_comm((pid_t)server).s, syscalls, faults);
+	}
 }
 
 static void print_table(const char *name)
@@ -110,6 +139,8 @@ static void print_table(const char *name)
 	if (t.rows) {
 		printf("\n%s\n", name);
 		table_print(&t, people);
+		if (!strcmp(name, "views"))
+			print_slow_views(&t);
 	} else {
 		printf("\nno %s\n", name);
 	}

@@ -5,6 +5,7 @@
  */
 #include "ctl.h"
 #include "json.h"
+#include "stat_views.h"
 #include "text.h"
 
 #include <skyipc.h>
@@ -165,6 +166,48 @@ static void print_row(const struct options *o, const char *who,
 	       text_bytes(s->mem).s, transport);
 }
 
+static bool by_views(const struct skyipc_conn_info *c)
+{
+	return !strncmp(c->transport, "vmfunc", sizeof(c->transport));
+}
+
+/*
+ * Calls by VMFUNC, and what is to be said about them: of the time in between,
+ * if there was a sample before. Only of connections that are made so; others of
+ * the server's would be said not to begin in views.
+ */
+static void print_views(const struct sample *s, const struct sample *before,
+			const char *name)
+{
+	struct skyipc_views all = s->info.stats.views;
+	const char *advice;
+	uint64_t calls = 0;
+	char line[512];
+
+	if (!all.calls && !views_moved(&all))
+		return;
+	views_print_head();
+	views_print_row("server", &all);
+	for (size_t i = 0; i < s->nconns; i++) {
+		const struct skyipc_conn_info *c = &s->conns[i];
+		const struct skyipc_stats *was = find_conn(before, c->id);
+		char who[64];
+
+		if (!by_views(c))
+			continue;
+		calls += gain(c->stats.calls, was ? was->calls : 0);
+		snprintf(who, sizeof(who), "pid %d (%s)", (int)c->peer.pid,
+			 text_comm(c->peer.pid).s);
+		views_print_row(who, &c->stats.views);
+	}
+	if (before)
+		all = views_gain(&all, &before->info.stats.views);
+	for (unsigned i = 0;
+	     views_finding(i, &all, calls, name, line, sizeof(line), &advice);
+	     i++)
+		printf("%s\n  -> %s\n", line, advice);
+}
+
 static void print_sample(const struct options *o, const struct sample *s,
 			 const struct sample *before)
 {
@@ -206,6 +249,7 @@ static void print_sample(const struct options *o, const struct sample *s,
 			  safe(transport, sizeof(transport), c->transport,
 			       sizeof(c->transport)));
 	}
+	print_views(s, before, name);
 }
 
 static void json_row(struct json *j, const struct row *r)
@@ -232,6 +276,7 @@ static void json_row(struct json *j, const struct row *r)
 	json_u64(j, "p999", skyipc_hist_quantile(&r->hist, 0.999));
 	json_u64(j, "max", r->hist.max_ns);
 	json_close(j);
+	views_json(j, &s->views);
 }
 
 static void json_sample(const struct sample *s, const struct sample *before)

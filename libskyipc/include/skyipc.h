@@ -208,7 +208,9 @@ typedef void (*skyipc_log_fn)(enum skyipc_log_level level, const char *line,
  *                that waits in a nested call does not count: another thread
  *                takes its place meanwhile.
  * @max_threads:  limit on worker threads, those waiting in nested calls
- *                included; default @workers + 256.
+ *                included; default @workers + 256. With the transport vmfunc
+ *                as many more may lend their stacks to threads that call; a
+ *                user's, at most as many as are left for the others.
  * @cpus, @cpus_size: where workers run: worker i on the i-th CPU of the set
  *                (again from the start when there are more workers).
  *                NULL: anywhere. Polling workers are always pinned; without a
@@ -589,6 +591,44 @@ struct skyipc_hist {
 uint64_t skyipc_hist_quantile(const struct skyipc_hist *hist, double q);
 
 /**
+ * struct skyipc_views - what calls by VMFUNC do
+ * @calls:      calls that began on the client's own thread.
+ * @interrupts, @faults, @syscalls, @exceptions: times that a handler was
+ * stopped there, by an interrupt, a page that was not there, a system call, or
+ * an error. What stops one more often than once counts each time.
+ * @resumed:    times that one went on there.
+ * @finished:   times that one was at its end already.
+ * @moved_fault, @moved_syscall, @moved_exception: times that a call went on in
+ * a thread of the server's, because of that.
+ * @moved_late: ... after an interrupt, as its client's thread did not run for
+ * 10 ms,
+ * @moved_deadline: as its time was over,
+ * @moved_gone: as the client, or the connection, had ended,
+ * @moved_barred: as the client's thread may not do that any more: it is
+ * debugged or recorded, or has rights that the server has not,
+ * @moved_asked: or as the client did not go back to it.
+ *
+ * A client knows @calls only; the rest is told to the server.
+ */
+struct skyipc_views {
+	uint64_t calls;
+	uint64_t interrupts;
+	uint64_t faults;
+	uint64_t syscalls;
+	uint64_t exceptions;
+	uint64_t resumed;
+	uint64_t finished;
+	uint64_t moved_fault;
+	uint64_t moved_syscall;
+	uint64_t moved_exception;
+	uint64_t moved_late;
+	uint64_t moved_deadline;
+	uint64_t moved_gone;
+	uint64_t moved_barred;
+	uint64_t moved_asked;
+};
+
+/**
  * struct skyipc_stats - counters of a server or of one connection
  * @size:      set by the caller to sizeof(struct skyipc_stats) before asking.
  * @conns:     server: connections now; connection: channels now.
@@ -605,6 +645,7 @@ uint64_t skyipc_hist_quantile(const struct skyipc_hist *hist, double q);
  * @mem:       bytes of shared memory now.
  * @latency:   server: time in the handler; client: whole call. One call in 64
  *             is timed.
+ * @views:     of the transport vmfunc.
  */
 struct skyipc_stats {
 	size_t size;
@@ -622,6 +663,7 @@ struct skyipc_stats {
 	uint64_t refused;
 	uint64_t mem;
 	struct skyipc_hist latency;
+	struct skyipc_views views;
 };
 
 /** skyipc_server_stats - counters of a server, all connections ever */

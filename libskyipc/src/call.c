@@ -22,26 +22,27 @@ static __attribute__((noinline)) int first(struct skyipc_conn *conn,
 	return chan_get(conn, chan, deadline);
 }
 
-static __attribute__((noinline)) int first_call(struct skyipc_conn *conn,
+static __attribute__((noinline)) int other_call(struct skyipc_conn *conn,
 						uint32_t op, const uint64_t *in,
 						uint64_t *out, int32_t *status,
 						skyipc_time t)
 {
-	struct chan *chan;
-	int err = first(conn, &chan, &t);
+	struct chan *chan = chan_peek(conn);
+	int err;
 
-	return err ? err : conn->ops->call(chan, op, in, out, status, t);
+	if (!chan && (err = first(conn, &chan, &t)))
+		return err;
+	return conn->ops->call(chan, op, in, out, status, t);
 }
 
 SKY_PUBLIC int skyipc_call(struct skyipc_conn *conn, uint32_t op,
 			   const uint64_t *in, uint64_t *out, int32_t *status,
 			   skyipc_time t)
 {
-	struct chan *chan = chan_peek(conn);
-
-	if (unlikely(!chan))
-		return first_call(conn, op, in, out, status, t);
-	return conn->ops->call(chan, op, in, out, status, t);
+	/* Over the connection of last time? Else it is looked for. */
+	if (likely(chan_last.gen == conn->gen))
+		return conn->ops->call(chan_last.chan, op, in, out, status, t);
+	return other_call(conn, op, in, out, status, t);
 }
 
 SKY_PUBLIC int skyipc_call_msg(struct skyipc_conn *conn,
@@ -167,6 +168,8 @@ SKY_PUBLIC int skyipc_conn_stats(struct skyipc_conn *conn,
 	for (struct chan *c = conn->chans; c; c = c->next) {
 		stats->conns++;
 		stats_merge(stats, &c->stats);
+		if (conn->ops->stats)
+			conn->ops->stats(c, stats);
 	}
 	stats->conns_total = stats->conns;
 	/* Not counted on the path of a call, for it follows from the rest. */

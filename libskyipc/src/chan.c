@@ -13,6 +13,7 @@
 
 __thread struct chan_table chan_table
 	__attribute__((tls_model("initial-exec")));
+__thread struct chan_entry chan_last __attribute__((tls_model("initial-exec")));
 
 /* All connections of the process. Lock order: table, then a connection's. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -45,6 +46,7 @@ static void thread_exit(void *arg)
 	free(chan_table.entry);
 	chan_table.entry = NULL;
 	chan_table.size = 0;
+	chan_last = (struct chan_entry){ 0, NULL };
 }
 
 /*
@@ -83,7 +85,8 @@ static void fork_done(int child)
 
 static void chan_init(void)
 {
-	static struct fork_hook hook = { fork_prepare, fork_done, NULL };
+	static struct fork_hook hook = { .prepare = fork_prepare,
+					 .done = fork_done };
 
 	key_err = pthread_key_create(&key, thread_exit);
 	fork_hook_add(&hook);

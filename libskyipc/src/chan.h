@@ -22,15 +22,23 @@ struct chan_table {
 
 extern __thread struct chan_table chan_table
 	__attribute__((tls_model("initial-exec")));
+/* The entry that was used last. Of a generation that is gone, it is nobody's.
+ */
+extern __thread struct chan_entry chan_last
+	__attribute__((tls_model("initial-exec")));
 
 /* This thread's channel, or NULL if it has none yet: the fast path. */
 static inline struct chan *chan_peek(const struct skyipc_conn *conn)
 {
+	if (likely(chan_last.gen == conn->gen))
+		return chan_last.chan;
 	if (likely(conn->idx < chan_table.size)) {
 		struct chan_entry *e = &chan_table.entry[conn->idx];
 
-		if (likely(e->gen == conn->gen))
+		if (likely(e->gen == conn->gen)) {
+			chan_last = *e;
 			return e->chan;
+		}
 	}
 	return NULL;
 }

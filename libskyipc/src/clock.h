@@ -71,7 +71,9 @@ static inline int cpu_here(void)
 				 *)((const char *)__builtin_thread_pointer() +
 				    __rseq_offset);
 
-		return (int)rs->cpu_id;
+		/* (A thread may have told the kernel not to.) */
+		if (__builtin_expect((int)rs->cpu_id >= 0, 1))
+			return (int)rs->cpu_id;
 	}
 #endif
 	return sched_getcpu();

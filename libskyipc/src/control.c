@@ -14,6 +14,7 @@
 
 #include "server.h"
 #include "transport.h"
+#include "vmfunc_server.h"
 #include "point.h"
 
 /* Messages read from one client before it is others' turn. */
@@ -63,6 +64,9 @@ static int say_hello(struct sconn *conn, const struct proto_hello *hello)
 	int err = 0;
 
 	point("server-hello-heard");
+	/* It would have to go again at once. */
+	if (atomic_load(&server->draining))
+		return -EPIPE;
 	if (hello->transport[0]) {
 		t = transport_named(hello->transport);
 		snprintf(why, sizeof(why), "the server lacks the transport");
@@ -148,6 +152,8 @@ static int give_chan(struct sconn *conn)
 		return answer(conn, &msg, len, err, why);
 	if (conn->server->attr.mode == SKYIPC_POLLING)
 		seat_assign(conn->server, ch);
+	if (conn->transport->chan_made)
+		conn->transport->chan_made(conn);
 	msg.answer.chan = ch->number;
 	point("server-chan-made");
 	err = sconn_send_locked(conn, &msg, len, &fd, 1);
@@ -335,7 +341,29 @@ void control_drain(struct skyipc_server *server)
 	atomic_store(&server->draining, 1);
 	pthread_cond_broadcast(&server->changed);
 	pthread_mutex_unlock(&server->lock);
+#ifdef __x86_64__
+	vmfunc_server_close(server);
+#endif
 	control_drain_next(server);
+}
+
+/*
+ * Handlers that still run may need us: for a channel to this very server, if
+ * they call it from a thread that has none yet, or for buffers. Who leaves the
+ * last seat says so (worker.c).
+ */
+static void answer_until_served(struct skyipc_server *server)
+{
+	uint64_t n;
+
+	for (;;) {
+		/* Before the look: what is written after it ends the step. */
+		while (read(server->shutdown_fd, &n, sizeof(n)) > 0)
+			;
+		if (seats_are_done(server))
+			return;
+		control_step(server, -1, NULL);
+	}
 }
 
 void control_run(struct skyipc_server *server)
@@ -343,9 +371,16 @@ void control_run(struct skyipc_server *server)
 	while (!control_step(server, -1, NULL))
 		;
 	control_drain(server);
+	answer_until_served(server);
 	seats_join(server);
+#ifdef __x86_64__
+	vmfunc_server_drain(server);
+#endif
 	point("server-drained");
 	control_close_all(server);
+#ifdef __x86_64__
+	vmfunc_server_join(server);
+#endif
 	pthread_mutex_lock(&server->lock);
 	server->state = SERVER_STOPPED;
 	pthread_cond_broadcast(&server->changed);

@@ -22,6 +22,7 @@
 			  */
 #define CALL_ERROR 0x8u	 /* reply: the status is a negative errno */
 #define CALL_INREQ 0x10u /* reply: the long part lies in the request's half */
+#define CALL_BUSY 0x20u	 /* vmfunc: not served, call by another way */
 
 #define BUF_SIZE_MAX (UINT64_C(0x100000000) - 4096)
 

@@ -8,7 +8,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct fork_hook *hooks; /* latest first */
+static struct fork_hook *hooks; /* latest first; then those that are inner */
 static struct fork_fd *fds;
 
 static void prepare(void)
@@ -52,10 +52,14 @@ static void init(void)
 
 void fork_hook_add(struct fork_hook *hook)
 {
+	struct fork_hook **at = &hooks;
+
 	pthread_once(&once, init);
 	pthread_mutex_lock(&lock);
-	hook->next = hooks;
-	hooks = hook;
+	while (hook->inner && *at && !(*at)->inner)
+		at = &(*at)->next;
+	hook->next = *at;
+	*at = hook;
 	pthread_mutex_unlock(&lock);
 }
 

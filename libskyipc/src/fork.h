@@ -9,11 +9,12 @@ struct fork_hook {
 	void (*prepare)(void);	 /* take locks */
 	void (*done)(int child); /* release them, in the parent or the child */
 	struct fork_hook *next;
+	int inner; /* its locks are taken with those of the others held */
 };
 
 /*
  * Add @hook for good. Hooks are prepared in the reverse order of their addition
- * and done in order, so that locks nest.
+ * and done in order, so that locks nest; inner ones are prepared last.
  */
 void fork_hook_add(struct fork_hook *hook);
 

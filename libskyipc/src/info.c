@@ -14,11 +14,15 @@
 #include "memfd.h"
 #include "server.h"
 #include "transport.h"
+#include "vmfunc_server.h"
 
 static void conn_stats_locked(struct sconn *conn, struct skyipc_stats *stats)
 {
 	for (struct schan *ch = conn->chans; ch; ch = ch->next)
 		stats_merge(stats, &ch->stats);
+#ifdef __x86_64__
+	vmfunc_stats(conn, stats);
+#endif
 }
 
 void info_stats_locked(struct skyipc_server *s, struct skyipc_stats *stats)

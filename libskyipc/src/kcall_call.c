@@ -19,15 +19,22 @@
 #include "message.h"
 #include "point.h"
 
-int kcall_enter(struct kcall_chan *ch)
+int kcall_go_in(struct kcall_chan *ch)
 {
-	int err = 0;
-
 	if (unlikely(ch->busy))
 		return message_busy();
 	/* Before anything else is looked at: see enter() in shm_call.h. */
 	ch->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
+	return 0;
+}
+
+int kcall_enter(struct kcall_chan *ch)
+{
+	int err = kcall_go_in(ch);
+
+	if (unlikely(err))
+		return err;
 	switch (conn_state(ch->base.conn)) {
 	case CONN_FORKED:
 		fail_clear();
@@ -88,20 +95,37 @@ static int transact_in_parts(struct kcall_chan *ch, int err)
 	return err;
 }
 
-int kcall_transact(struct kcall_chan *ch, uint64_t pos, uint32_t buf,
+int kcall_transact(struct kcall_chan *ch, uint64_t *pos, uint32_t buf,
 		   uint64_t deadline)
 {
+	int err = -EAGAIN;
+
+	if (unlikely(ch->by_view && ch->head == ch->tail)) {
+		err = ch->by_view(ch, deadline);
+		if (err != -EAGAIN)
+			*pos = KCALL_POS_ANY;
+	}
+	return err ? kcall_go_on(ch, err, *pos, buf, deadline) : 0;
+}
+
+int kcall_go_on(struct kcall_chan *ch, int err, uint64_t pos, uint32_t buf,
+		uint64_t deadline)
+{
 	struct skyipc_dev_call *c = &ch->call;
-	int err = 0;
 
 	c->flags = SKYIPC_CALL_KEEP;
 	c->deadline = deadline;
 	c->tag = ch->head;
 	stat_add(ch->base.stats.parks, 1);
 	point("client-kcall");
-	if (likely(!block_hooks))
-		err = kcall_ipc(ch->link, SKYIPC_LINK_CALL, c);
-	if (unlikely(block_hooks || err == -EINPROGRESS))
+	if (likely(err == -EAGAIN)) {
+		err = 0;
+		if (likely(!block_hooks))
+			err = kcall_ipc(ch->link, SKYIPC_LINK_CALL, c);
+		else
+			err = transact_in_parts(ch, 0);
+	}
+	if (unlikely(err == -EINPROGRESS))
 		err = transact_in_parts(ch, err);
 	point("client-kcall-done");
 	if (likely(!err))
@@ -127,21 +151,55 @@ int kcall_failed(struct kcall_chan *ch, int err)
 		return fail(err, "the server has gone");
 	case -ECONNRESET:
 		return fail(err, "the server has gone in the middle of a call");
+	case -ENOENT:
+		return fail(-EPROTO, "the server replies as nobody should");
 	default:
 		return fail(err, "the module cannot pass on the call: %s",
 			    strerror(-err));
 	}
 }
 
+uint64_t kcall_pos(const struct kcall_chan *ch, uint64_t pos)
+{
+	return likely(pos != KCALL_POS_ANY)
+		       ? pos
+		       : KCALL_POS_SERVERS |
+				 (uint32_t)ch->call.msg.ext[KCALL_FLAGS];
+}
+
+int kcall_take(struct kcall_chan *ch, uint64_t pos, uint64_t *out,
+	       int32_t *status)
+{
+	const struct skyipc_dev_msg *m = &ch->call.msg;
+	uint32_t flags = (uint32_t)(m->ext[KCALL_FLAGS] >> 32);
+	struct chan *base = &ch->base;
+
+	if (out)
+		memcpy(out, m->words, sizeof(m->words));
+	/* The handler does not know that there is no room for descriptors. */
+	if (unlikely(flags == CALL_FDS))
+		message_drop_fds(&ch->bufs, kcall_pos(ch, pos));
+	else if (unlikely(flags))
+		return flags & CALL_ERROR
+			       ? message_error(base, (uint32_t)m->status)
+			       : message_broken(base,
+						"more than was asked for");
+	stat_add(base->stats.calls, 1);
+	if (status)
+		*status = m->status;
+	else if (m->status)
+		return message_status_lost((uint32_t)m->status);
+	return 0;
+}
+
 static const uint64_t no_words[SKYIPC_WORDS];
 
-static int kcall_call(struct chan *base, uint32_t op, const uint64_t *in,
-		      uint64_t *out, int32_t *status, skyipc_time t)
+int kcall_call(struct chan *base, uint32_t op, const uint64_t *in,
+	       uint64_t *out, int32_t *status, skyipc_time t)
 {
 	struct kcall_chan *ch = kcall_of(base);
 	struct skyipc_dev_msg *m = &ch->call.msg;
 	uint64_t t0 = 0, pos;
-	uint32_t flags;
 	int err = kcall_enter(ch);
 
 	if (unlikely(err))
@@ -153,29 +211,13 @@ static int kcall_call(struct chan *base, uint32_t op, const uint64_t *in,
 	memcpy(m->words, in ? in : no_words, sizeof(m->words));
 	m->ext[KCALL_FLAGS] = kcall_flags(0, ch->bufs.number);
 	m->ext[KCALL_POS] = pos;
-	err = kcall_transact(ch, pos, NO_BUF,
+	err = kcall_transact(ch, &pos, NO_BUF,
 			     deadline_of(t, base->conn->call_ns));
 	if (unlikely(err))
 		goto out;
-	if (out)
-		memcpy(out, m->words, sizeof(m->words));
-	flags = (uint32_t)(m->ext[KCALL_FLAGS] >> 32);
-	/* The handler does not know that there is no room for descriptors. */
-	if (unlikely(flags == CALL_FDS)) {
-		message_drop_fds(&ch->bufs, pos);
-	} else if (unlikely(flags)) {
-		err = flags & CALL_ERROR
-			      ? message_error(base, (uint32_t)m->status)
-			      : message_broken(base, "more than was asked for");
-		goto out;
-	}
-	stat_add(base->stats.calls, 1);
-	if (t0)
+	err = kcall_take(ch, pos, out, status);
+	if (t0 && !err)
 		hist_record(&base->stats.latency, ticks_to_ns(ticks() - t0));
-	if (status)
-		*status = m->status;
-	else if (m->status)
-		err = message_status_lost((uint32_t)m->status);
 out:
 	kcall_leave(ch);
 	return err;

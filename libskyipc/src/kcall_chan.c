@@ -138,10 +138,10 @@ static int fill(struct kcall_chan *ch, struct skyipc_conn *conn,
 	return 0;
 }
 
-int kcall_chan_open(struct skyipc_conn *conn, struct chan **out,
-		    uint64_t deadline)
+int kcall_chan_make(struct skyipc_conn *conn, size_t size,
+		    struct kcall_chan **out, uint64_t deadline)
 {
-	struct kcall_chan *ch = calloc(1, sizeof(*ch));
+	struct kcall_chan *ch = calloc(1, size);
 	int err = ch ? fill(ch, conn, deadline) : -ENOMEM;
 
 	if (err) {
@@ -151,8 +151,19 @@ int kcall_chan_open(struct skyipc_conn *conn, struct chan **out,
 		return err;
 	}
 	point("client-kcall-linked");
-	*out = &ch->base;
+	*out = ch;
 	return 0;
+}
+
+int kcall_chan_open(struct skyipc_conn *conn, struct chan **out,
+		    uint64_t deadline)
+{
+	struct kcall_chan *ch;
+	int err = kcall_chan_make(conn, sizeof(*ch), &ch, deadline);
+
+	if (!err)
+		*out = &ch->base;
+	return err;
 }
 
 void kcall_chan_close(struct chan *base)

@@ -13,6 +13,8 @@
 #include "conn.h"
 #include "skyipc_dev.h"
 #include "transport.h"
+#include "vmfunc_count.h"
+#include "vmfunc_fast.h"
 
 /*
  * A call that is outstanding; its tag for the module is its place in the order.
@@ -28,6 +30,7 @@ struct kcall_pending {
 };
 
 struct kcall_chan {
+	struct vmfunc_fast fast; /* of a channel that calls by VMFUNC */
 	struct chan base;
 	int link;
 	int busy;     /* the owner is inside the library */
@@ -42,7 +45,19 @@ struct kcall_chan {
 	struct bufs bufs;
 
 	struct skyipc_dev_call call;
+
+	/*
+	 * NULL, or another way for the call in @call, if nothing is
+	 * outstanding. 0: the reply is in there; -EINPROGRESS: it goes on in
+	 * the module; -EAGAIN: it has not begun
+	 */
+	int (*by_view)(struct kcall_chan *ch, uint64_t deadline);
+	struct vmfunc_count count; /* of fast.left */
+	uint64_t in_c;		   /* calls that have begun in a view besides */
 };
+
+static_assert((int)offsetof(struct kcall_chan, base) == -VMFUNC_FAST,
+	      "it is before that");
 
 static inline struct kcall_chan *kcall_of(struct chan *base)
 {
@@ -52,6 +67,9 @@ static inline struct kcall_chan *kcall_of(struct chan *base)
 /* kcall_chan.c: making channels, handing them on, freeing them */
 int kcall_chan_open(struct skyipc_conn *conn, struct chan **out,
 		    uint64_t deadline);
+/* Of @size bytes, which begin with it */
+int kcall_chan_make(struct skyipc_conn *conn, size_t size,
+		    struct kcall_chan **out, uint64_t deadline);
 void kcall_chan_close(struct chan *base);
 void kcall_conn_close(struct skyipc_conn *conn);
 void kcall_abandon(struct chan *base);
@@ -65,6 +83,8 @@ void kcall_wake(struct chan *base);
  * -ECHILD, or -EAGAIN: there is no room for one more call.
  */
 int kcall_enter(struct kcall_chan *ch);
+/* Likewise, for what has begun: 0 or -EBUSY */
+int kcall_go_in(struct kcall_chan *ch);
 static inline void kcall_leave(struct kcall_chan *ch)
 {
 	atomic_signal_fence(memory_order_seq_cst);
@@ -72,14 +92,30 @@ static inline void kcall_leave(struct kcall_chan *ch)
 }
 
 /*
- * Make the call that ch->call describes, at @pos and with @buf, and wait for
+ * Make the call that ch->call describes, at *@pos and with @buf, and wait for
  * its end: 0, and the reply is there instead; -ETIMEDOUT, -EPIPE, -ECONNRESET,
  * ...
+ * *@pos is KCALL_POS_ANY then, if its server has chosen it.
  */
-int kcall_transact(struct kcall_chan *ch, uint64_t pos, uint32_t buf,
+int kcall_transact(struct kcall_chan *ch, uint64_t *pos, uint32_t buf,
 		   uint64_t deadline);
+/*
+ * Likewise, of one that has not begun (@err is -EAGAIN), or goes on in the
+ * module
+ * (-EINPROGRESS)
+ */
+int kcall_go_on(struct kcall_chan *ch, int err, uint64_t pos, uint32_t buf,
+		uint64_t deadline);
+/* The short call's end: what ch->call has as its reply */
+int kcall_take(struct kcall_chan *ch, uint64_t pos, uint64_t *out,
+	       int32_t *status);
+/* Where it was, of a call at @pos: its server may have chosen that. */
+uint64_t kcall_pos(const struct kcall_chan *ch, uint64_t pos);
 /* No reply, because of @err: it is said why. */
 int kcall_failed(struct kcall_chan *ch, int err);
+/* The transport's function of this name */
+int kcall_call(struct chan *base, uint32_t op, const uint64_t *in,
+	       uint64_t *out, int32_t *status, skyipc_time t);
 
 /* kcall_message.c: those that are over and that nobody wants */
 void kcall_skip(struct kcall_chan *ch);

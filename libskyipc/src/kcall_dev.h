@@ -36,6 +36,14 @@ int kcall_probe(char *why, size_t size);
  */
 enum kcall_ext { KCALL_LONG, KCALL_FLAGS, KCALL_POS };
 
+/*
+ * Of a call that goes another way the server chooses the position: it is
+ * SERVERS and the lower half of the reply's KCALL_FLAGS. (Who lies there picks
+ * from what it has sent itself.)
+ */
+#define KCALL_POS_ANY UINT64_MAX
+#define KCALL_POS_SERVERS (UINT64_C(1) << 63)
+
 static inline uint64_t kcall_flags(uint32_t flags, uint32_t chan)
 {
 	return (uint64_t)flags << 32 | chan;

@@ -48,7 +48,7 @@ static int collect(struct kcall_chan *ch, uint64_t pos, uint32_t buf,
 		.flags = (uint32_t)(m->ext[KCALL_FLAGS] >> 32),
 		.code = (uint32_t)m->status,
 		.ext = m->ext[KCALL_LONG],
-		.pos = pos,
+		.pos = kcall_pos(ch, pos),
 		.buf = buf,
 	};
 
@@ -61,6 +61,7 @@ int kcall_call_msg(struct chan *base, const struct skyipc_msg *req,
 {
 	struct kcall_chan *ch = kcall_of(base);
 	uint64_t t0 = ticks(), deadline, pos;
+	int timed;
 	struct outgoing o;
 	int err = kcall_enter(ch);
 
@@ -71,7 +72,8 @@ int kcall_call_msg(struct chan *base, const struct skyipc_msg *req,
 	err = prepare(ch, req, 1, deadline, &o);
 	if (err)
 		goto out;
-	err = kcall_transact(ch, pos, o.buf, deadline);
+	timed = !(pos & TIMED_MASK);
+	err = kcall_transact(ch, &pos, o.buf, deadline);
 	if (err)
 		goto out;
 	point("client-message-reply");
@@ -81,7 +83,7 @@ int kcall_call_msg(struct chan *base, const struct skyipc_msg *req,
 	rep->result = err;
 	/* The reply stays valid in place until the next use. */
 	ch->bufs.held = o.buf;
-	if (!(pos & TIMED_MASK))
+	if (timed)
 		hist_record(&base->stats.latency, ticks_to_ns(ticks() - t0));
 out:
 	kcall_leave(ch);
@@ -146,7 +148,7 @@ static void drop_oldest(struct kcall_chan *ch, int err)
 	struct kcall_pending *p = &ch->pending[ch->tail++ & ch->mask];
 
 	if (!err && ch->call.msg.ext[KCALL_FLAGS] >> 32 & CALL_FDS)
-		message_drop_fds(&ch->bufs, p->pos);
+		message_drop_fds(&ch->bufs, kcall_pos(ch, p->pos));
 	bufs_put(&ch->bufs, p->buf);
 }
 

@@ -68,7 +68,7 @@ static void conn_keep(struct seat *seat, struct sconn *conn)
 
 /* ---- a call -------------------------------------------------------------- */
 
-static void refuse(struct skyipc_dev_msg *msg, struct schan *ch, int err)
+void kcall_refuse(struct skyipc_dev_msg *msg, struct schan *ch, int err)
 {
 	if (ch)
 		stat_add(ch->stats.errors, 1);
@@ -88,7 +88,7 @@ static void answer(struct skyipc_dev_msg *msg, struct serving *s,
 	if (unlikely(serving_has_extras(s)))
 		err = serving_finish(s, &flags, &ext);
 	if (err) {
-		refuse(msg, s->ch, err);
+		kcall_refuse(msg, s->ch, err);
 		return;
 	}
 	memcpy(msg->words, s->call.out, sizeof(msg->words));
@@ -97,7 +97,6 @@ static void answer(struct skyipc_dev_msg *msg, struct serving *s,
 	msg->status = status;
 }
 
-/* @msg: the request, and then the reply */
 static void serve_one(struct sconn *conn, struct skyipc_dev_msg *msg,
 		      uint32_t flags)
 {
@@ -107,7 +106,7 @@ static void serve_one(struct sconn *conn, struct skyipc_dev_msg *msg,
 	int err;
 
 	if (unlikely(!ch)) {
-		refuse(msg, NULL, -EINVAL);
+		kcall_refuse(msg, NULL, -EINVAL);
 		return;
 	}
 	flags |= (uint32_t)(msg->ext[KCALL_FLAGS] >> 32);
@@ -115,7 +114,7 @@ static void serve_one(struct sconn *conn, struct skyipc_dev_msg *msg,
 	memcpy(s.call.in, msg->words, sizeof(s.call.in));
 	err = serving_run(&s, ch, flags, msg->ext[KCALL_LONG], &status);
 	if (unlikely(err))
-		refuse(msg, ch, err);
+		kcall_refuse(msg, ch, err);
 	else
 		answer(msg, &s, status);
 }
@@ -153,7 +152,7 @@ static void serve_call(struct seat *seat, struct skyipc_dev_serve *serve)
 	/* What had been posted before it was killed: nobody waits. */
 	if (unlikely(!conn || conn->state != SCONN_OPEN ||
 		     (is_draining(seat->server) && has_had_enough(conn)))) {
-		refuse(&serve->msg, NULL, -EPIPE);
+		kcall_refuse(&serve->msg, NULL, -EPIPE);
 		if (conn)
 			sconn_put(conn);
 		return;

@@ -36,7 +36,11 @@ void kcall_server_open(struct skyipc_server *server)
 	dev = kcall_dev_open(why, sizeof(why));
 	if (dev < 0)
 		return;
-	server->kcall = ioctl(dev, SKYIPC_DEV_SERVER, &attr);
+	/* Linux does not register a notifier for an mm while a signal, or work
+	 * that comes like one (io_uring's), waits for the thread. */
+	do
+		server->kcall = ioctl(dev, SKYIPC_DEV_SERVER, &attr);
+	while (server->kcall < 0 && errno == EINTR);
 	if (server->kcall < 0)
 		server_say(server, SKYIPC_LOG_WARNING,
 			   "no calls through the module: %s", strerror(errno));
@@ -73,10 +77,9 @@ void kcall_conn_kill(struct sconn *conn)
 
 __thread struct kcall_worker *my_kcall_worker;
 
-struct kcall_worker *kcall_worker_new(struct skyipc_server *server)
+struct kcall_worker *kcall_worker_new(struct skyipc_server *server, int bell)
 {
-	struct skyipc_dev_worker attr = { .size = sizeof(attr),
-					  .bell = server->bell_ep };
+	struct skyipc_dev_worker attr = { .size = sizeof(attr), .bell = bell };
 	struct kcall_worker *w;
 
 	if (server->kcall < 0)
@@ -107,7 +110,7 @@ struct kcall_worker *kcall_worker_new(struct skyipc_server *server)
 int kcall_worker_ready(struct skyipc_server *server)
 {
 	if (!my_kcall_worker)
-		my_kcall_worker = kcall_worker_new(server);
+		my_kcall_worker = kcall_worker_new(server, server->bell_ep);
 	return my_kcall_worker != NULL;
 }
 
@@ -145,7 +148,7 @@ void kcall_worker_sit(struct skyipc_server *server)
 		w = NULL;
 	}
 	if (!w)
-		w = kcall_worker_new(server);
+		w = kcall_worker_new(server, server->bell_ep);
 	server->kcall_dispatcher = w;
 	my_kcall_worker = w;
 }

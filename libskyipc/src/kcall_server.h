@@ -11,6 +11,8 @@
 
 #include "server.h"
 
+struct skyipc_dev_msg;
+
 /* The transport's server side: see transport.h */
 int kcall_serves(const struct skyipc_server *server, char *why, size_t size);
 int kcall_conn_open(struct sconn *conn);
@@ -22,9 +24,10 @@ void kcall_server_open(struct skyipc_server *server);
 
 /*
  * The calling thread becomes a worker of @server, if that has its calls through
- * the module; NULL: it does not, or there can be none.
+ * the module; NULL: it does not, or there can be none. @bell: -1, or the epoll
+ * that ends its waiting when something is ready.
  */
-struct kcall_worker *kcall_worker_new(struct skyipc_server *server);
+struct kcall_worker *kcall_worker_new(struct skyipc_server *server, int bell);
 void kcall_worker_free(struct kcall_worker *worker);
 /* In a forked child, under the server's lock */
 void kcall_workers_forget(struct skyipc_server *server);
@@ -42,5 +45,7 @@ extern __thread struct kcall_worker *my_kcall_worker;
  * comes back in between to let the seat look at other things.
  */
 unsigned kcall_serve(struct seat *seat, int wait);
+/* The reply is @err; @ch: whose call it was, or NULL */
+void kcall_refuse(struct skyipc_dev_msg *msg, struct schan *ch, int err);
 
 #endif

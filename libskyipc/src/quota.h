@@ -16,6 +16,7 @@ struct quota_user {
 	uid_t uid;
 	uint32_t refs; /* connections that point here, dead ones too */
 	uint32_t conns;
+	uint32_t lenders; /* threads: see vmfunc_lender.c */
 	uint64_t mem;
 	uint64_t maps;
 	uint64_t fds;	 /* received, no handler has taken them yet */

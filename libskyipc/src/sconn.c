@@ -23,6 +23,7 @@
 #include "transport.h"
 #include "sock.h"
 #include "trust.h"
+#include "vmfunc_server.h"
 
 #define CONNS_PER_UID 16384u
 
@@ -188,6 +189,9 @@ void sconn_put(struct sconn *conn)
 	pthread_mutex_lock(&server->lock);
 	for (struct schan *ch = conn->chans; ch; ch = ch->next)
 		stats_merge(&server->retired, &ch->stats);
+#ifdef __x86_64__
+	vmfunc_stats(conn, &server->retired);
+#endif
 	for (struct sconn **at = &server->dying; *at; at = &(*at)->next_dying)
 		if (*at == conn) {
 			*at = conn->next_dying;

@@ -18,9 +18,8 @@
 #include "point.h"
 #include "server.h"
 
-/* Charge @size bytes and @maps mappings to the user; -EDQUOT. */
-static int charge(struct sconn *conn, uint64_t size, uint32_t maps, char *why,
-		  size_t len)
+int sconn_charge(struct sconn *conn, uint64_t size, uint32_t maps, char *why,
+		 size_t len)
 {
 	struct skyipc_server *server = conn->server;
 	struct quota_user *user = conn->user;
@@ -51,7 +50,7 @@ static int charge(struct sconn *conn, uint64_t size, uint32_t maps, char *why,
 	return err;
 }
 
-static void uncharge(struct sconn *conn, uint64_t size, uint32_t maps)
+void sconn_uncharge(struct sconn *conn, uint64_t size, uint32_t maps)
 {
 	pthread_mutex_lock(&conn->server->lock);
 	conn->user->mem -= size;
@@ -87,14 +86,14 @@ int sconn_chan_add(struct sconn *conn, struct schan **out, int *fd, char *why,
 	void *map;
 	int err;
 
-	err = charge(conn, size, 1, why, len);
+	err = sconn_charge(conn, size, 1, why, len);
 	if (err)
 		return err;
 	ch = aligned_alloc(64, align_up(sizeof(*ch), 64));
 	err = ch ? memfd_make("skyipc-channel", size, fd, &map) : -ENOMEM;
 	if (err) {
 		free(ch);
-		uncharge(conn, size, 1);
+		sconn_uncharge(conn, size, 1);
 		return err;
 	}
 	memset(ch, 0, sizeof(*ch));
@@ -112,7 +111,7 @@ int sconn_chan_add(struct sconn *conn, struct schan **out, int *fd, char *why,
 		munmap(map, size);
 		close(*fd);
 		free(ch);
-		uncharge(conn, size, 1);
+		sconn_uncharge(conn, size, 1);
 		return err;
 	}
 	*out = ch;
@@ -186,7 +185,7 @@ int sconn_chan_number(struct sconn *conn, struct schan **out, char *why,
 	int err;
 
 	/* As much of the user's share as a channel in memory is. */
-	err = charge(conn, sizeof(*ch), 1, why, len);
+	err = sconn_charge(conn, sizeof(*ch), 1, why, len);
 	if (err)
 		return err;
 	err = number_room(conn);
@@ -200,7 +199,7 @@ int sconn_chan_number(struct sconn *conn, struct schan **out, char *why,
 	}
 	if (err) {
 		free(ch);
-		uncharge(conn, sizeof(*ch), 1);
+		sconn_uncharge(conn, sizeof(*ch), 1);
 		return err;
 	}
 	p = piece(conn, ch->number, &i);
@@ -229,7 +228,7 @@ static void made(struct making *m, int err)
 		atomic_store_explicit(&ch->data, m->map, memory_order_release);
 	} else {
 		munmap(m->map, m->fill.size);
-		uncharge(conn, m->fill.size, 1);
+		sconn_uncharge(conn, m->fill.size, 1);
 		sconn_unreserve_fds(conn, 1);
 	}
 	point("server-bufs-made");
@@ -275,7 +274,7 @@ int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why, size_t len)
 	err = sconn_reserve_fds(conn, 1, why, len);
 	if (err)
 		return err;
-	err = charge(conn, size, 1, why, len);
+	err = sconn_charge(conn, size, 1, why, len);
 	if (err) {
 		sconn_unreserve_fds(conn, 1);
 		return err;
@@ -284,7 +283,7 @@ int sconn_bufs_begin(struct sconn *conn, uint32_t number, char *why, size_t len)
 	err = m ? memfd_begin("skyipc-buffers", size, &m->fd, &map) : -ENOMEM;
 	if (err) {
 		free(m);
-		uncharge(conn, size, 1);
+		sconn_uncharge(conn, size, 1);
 		sconn_unreserve_fds(conn, 1);
 		return err;
 	}

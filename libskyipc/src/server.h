@@ -14,7 +14,8 @@
  *   seat_list.c  which channels to look at
  *   serve.c    one call over shared memory: from the request slot to the reply
  *   kcall_server.c, kcall_serve.c  calls through the module
- *   serving.c  what both have in common: what a handler sees
+ *   vmfunc_lender.c  calls by VMFUNC: threads that lend their stacks
+ *   serving.c  what all have in common: what a handler sees
  *   info.c     what is told to skyipc_query()
  *
  * One lock, skyipc_server.lock, covers the table of connections, quotas and
@@ -31,6 +32,7 @@
 #include "fdq.h"
 #include "memfd.h"
 #include "name.h"
+#include "permit.h"
 #include "proto.h"
 #include "quota.h"
 #include "flags.h"
@@ -73,6 +75,7 @@ struct schan {
 	/* Buffers; set once, release, before the client can know them. */
 	_Atomic(char *) data;
 	int being_made;		   /* under the connection's sock_lock */
+	uint32_t places;	   /* vmfunc: of calls that have none */
 	struct skyipc_stats stats; /* written under the claim */
 };
 
@@ -123,6 +126,8 @@ struct sconn {
 	uint32_t maps;
 	int kcall;		  /* as the module has it, or -1 */
 	_Atomic uint64_t drained; /* calls through it since the server drains */
+	/* Of lenders that have ended: see vmfunc_stats() */
+	uint64_t view_calls, view_calls_in_c;
 
 	pthread_mutex_t sock_lock; /* receiving, and closing */
 	int sock;		   /* -1 once dead */
@@ -242,6 +247,13 @@ struct skyipc_server {
 	LIST_HEAD(, kcall_worker) kcall_workers;
 	struct kcall_worker *kcall_dispatcher; /* of who dispatches */
 
+	/* Calls by VMFUNC: see vmfunc_server.h */
+	int has_views;
+	uint32_t nlenders;
+	LIST_HEAD(, vmfunc_lender) lenders;
+	LIST_HEAD(, vmfunc_lender) lenders_ended; /* to be joined */
+	struct permits permits;
+
 	struct skyipc_server *next; /* all of the process, for fork() */
 };
 
@@ -326,6 +338,10 @@ void sconn_unreserve_fds(struct sconn *conn, unsigned n);
 int sconn_has_unread(struct sconn *conn);
 
 /* sconn_mem.c, under sock_lock */
+/* Charge @size bytes and @maps mappings to the client's user; -EDQUOT. */
+int sconn_charge(struct sconn *conn, uint64_t size, uint32_t maps, char *why,
+		 size_t len);
+void sconn_uncharge(struct sconn *conn, uint64_t size, uint32_t maps);
 /* One whose calls go through the module: a number, and counters. */
 int sconn_chan_number(struct sconn *conn, struct schan **chan, char *why,
 		      size_t size);
@@ -355,6 +371,8 @@ void worker_forget(void);
 int seats_make(struct skyipc_server *server);
 int seats_start(struct skyipc_server *server);
 void seats_free(struct skyipc_server *server);
+/* Have all of them been drained? */
+int seats_are_done(struct skyipc_server *server);
 void seats_join(struct skyipc_server *server);
 void seat_assign(struct skyipc_server *server, struct schan *ch);
 unsigned seat_dispatch(struct seat *seat);

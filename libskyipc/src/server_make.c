@@ -19,6 +19,7 @@
 #include "kcall_server.h"
 #include "point.h"
 #include "server.h"
+#include "vmfunc_server.h"
 
 #define SPIN_NS 50000u
 #define HANDSHAKE_NS UINT64_C(5000000000)
@@ -71,6 +72,9 @@ static void forget(struct skyipc_server *s)
 {
 	s->state = SERVER_FORKED;
 	kcall_workers_forget(s);
+#ifdef __x86_64__
+	vmfunc_server_forget(s);
+#endif
 	close_all_fds(s);
 	name_forget(&s->name);
 	for (uint32_t i = 0; i < s->conns_size; i++) {
@@ -97,7 +101,8 @@ static void fork_done(int child)
 
 static void init(void)
 {
-	static struct fork_hook hook = { fork_prepare, fork_done, NULL };
+	static struct fork_hook hook = { .prepare = fork_prepare,
+					 .done = fork_done };
 
 	fork_hook_add(&hook);
 }
@@ -264,6 +269,14 @@ static void server_free(struct skyipc_server *s)
 	free(s);
 }
 
+static void open_module(struct skyipc_server *s)
+{
+	kcall_server_open(s);
+#ifdef __x86_64__
+	vmfunc_server_open(s);
+#endif
+}
+
 SKY_PUBLIC int skyipc_server_create(const char *name,
 				    const struct skyipc_server_attr *attr,
 				    struct skyipc_server **out)
@@ -294,7 +307,7 @@ SKY_PUBLIC int skyipc_server_create(const char *name,
 	if (!err)
 		err = make_fds(s);
 	if (!err)
-		kcall_server_open(s);
+		open_module(s);
 	if (!err)
 		err = seats_make(s);
 	if (!err)

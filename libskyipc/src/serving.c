@@ -10,6 +10,7 @@
 #include "hist.h"
 #include "point.h"
 #include "sock.h"
+#include "vmfunc_server.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -54,12 +55,28 @@ int serving_take(struct serving *s, uint32_t flags, uint64_t ext)
 	return flags & CALL_LONG ? take_long(s, ext) : 0;
 }
 
-int32_t serving_timed(struct serving *s, skyipc_handler handler, void *arg)
+static int32_t timed(struct serving *s, skyipc_handler handler, void *arg)
 {
 	uint64_t t0 = ticks();
 	int32_t status = handler(&s->call, arg);
 
 	hist_record(&s->ch->stats.latency, ticks_to_ns(ticks() - t0));
+	return status;
+}
+
+int32_t serving_run_slow(struct serving *s, skyipc_handler handler, void *arg)
+{
+	struct skyipc_server *server = s->ch->conn->server;
+	struct seat *seat = server->has_views ? my_seat : NULL;
+	int32_t status;
+
+	if (seat)
+		permit_take(&server->permits, vmfunc_server_recall, server);
+	status = s->pos & TIMED_MASK ? handler(&s->call, arg)
+				     : timed(s, handler, arg);
+	/* A seat that is left gives it back: worker.c. */
+	if (seat && my_seat == seat)
+		permit_put(&server->permits);
 	return status;
 }
 
@@ -168,14 +185,19 @@ SKY_PUBLIC int skyipc_call_pidfd(const struct skyipc_call *call)
 SKY_PUBLIC int *skyipc_call_fds(struct skyipc_call *call, uint32_t n)
 {
 	struct serving *s = container_of(call, struct serving, call);
-	int *fds;
+	static int none[1];
+	int *fds = none;
 
 	if (n > SKYIPC_MAX_FDS)
 		return NULL;
-	fds = realloc(s->reply_fds, n * sizeof(int) + 1);
+	/* Without any there is nothing to be freed: see vmfunc_landing. */
+	if (n)
+		fds = realloc(s->reply_fds, n * sizeof(int));
+	else
+		free(s->reply_fds);
 	if (!fds)
 		return NULL;
-	s->reply_fds = fds;
+	s->reply_fds = n ? fds : NULL;
 	call->reply_fds = fds;
 	call->reply_nfds = n;
 	return fds;

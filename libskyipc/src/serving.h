@@ -79,8 +79,11 @@ static inline skyipc_handler serving_handler(const struct skyipc_server *server,
  */
 int serving_take(struct serving *s, uint32_t flags, uint64_t ext);
 
-/* Run the handler, and remember how long it took. */
-int32_t serving_timed(struct serving *s, skyipc_handler handler, void *arg);
+/*
+ * Run the handler, if more is to be done about it: one in so many is timed; and
+ * where handlers run in views, too, who sits on a seat waits for a permit.
+ */
+int32_t serving_run_slow(struct serving *s, skyipc_handler handler, void *arg);
 
 /* After the handler: is there more to do than to give the words? */
 static inline int serving_has_extras(const struct serving *s)
@@ -119,8 +122,8 @@ serving_run(struct serving *s, struct schan *ch, uint32_t flags, uint64_t ext,
 		goto refuse;
 	}
 	point("server-handler");
-	if (unlikely(!(s->pos & TIMED_MASK)))
-		*status = serving_timed(s, handler, arg);
+	if (unlikely(!(s->pos & TIMED_MASK) || ch->conn->server->has_views))
+		*status = serving_run_slow(s, handler, arg);
 	else
 		*status = handler(&s->call, arg);
 	point("server-handled");

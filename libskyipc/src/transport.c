@@ -10,6 +10,9 @@
 
 /* Best first: this order is what connections choose by. */
 static const struct transport *const transports[] = {
+#ifdef __x86_64__
+	&vmfunc_transport,
+#endif
 	&kcall_transport,
 	&shm_transport,
 };

@@ -37,6 +37,8 @@ struct transport {
 		      size_t size);
 	/* Make what a new connection needs: 0 or -errno. */
 	int (*admit)(struct sconn *conn);
+	/* It has a channel more. May be NULL. */
+	void (*chan_made)(struct sconn *conn);
 	/* It has been killed. May be NULL. */
 	void (*kill)(struct sconn *conn);
 
@@ -59,6 +61,9 @@ struct transport {
 	/* The peer is dead: wake the owner if it sleeps. From any thread. */
 	void (*wake)(struct chan *chan);
 
+	/* Add what is not in its counters. From any thread. May be NULL. */
+	void (*stats)(const struct chan *chan, struct skyipc_stats *stats);
+
 	/* The public functions of the same names; see skyipc.h. */
 	int (*call)(struct chan *chan, uint32_t op, const uint64_t *in,
 		    uint64_t *out, int32_t *status, skyipc_time t);
@@ -75,6 +80,7 @@ struct transport {
 const struct transport *transport_at(unsigned i);
 const struct transport *transport_named(const char *name);
 
+extern const struct transport vmfunc_transport;
 extern const struct transport kcall_transport;
 extern const struct transport shm_transport;
 

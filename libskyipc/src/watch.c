@@ -64,7 +64,8 @@ static void fork_done(int child)
 
 static void watch_init(void)
 {
-	static struct fork_hook hook = { fork_prepare, fork_done, NULL };
+	static struct fork_hook hook = { .prepare = fork_prepare,
+					 .done = fork_done };
 
 	fork_hook_add(&hook);
 }

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "kcall_server.h"
 #include "seat.h"
+#include "vmfunc_server.h"
 
 __thread struct seat *my_seat;
 __thread struct skyipc_server *my_server;
@@ -110,6 +111,9 @@ static struct sconn *take_away_locked(struct seat *seat)
 	struct sconn *conn = NULL;
 
 	seat->server->in_calls++;
+	/* It was in a handler. */
+	if (seat->server->has_views)
+		permit_put(&seat->server->permits);
 	if (seat->current) {
 		conn = seat->current->conn;
 		atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
@@ -189,32 +193,42 @@ static int relieve_locked(struct skyipc_server *server)
 	return 0;
 }
 
+/* Do handlers run on threads that have no seat? */
+static int others_run(struct skyipc_server *server)
+{
+#ifdef __x86_64__
+	if (vmfunc_server_busy(server))
+		return 1;
+#endif
+	return server->in_calls != 0;
+}
+
 /*
  * Serve what has been submitted. While handlers still run on threads that have
- * left their seats, those may call this server again: look until they are
- * through. Their rings wake nobody (drain_fd is readable for good), so look
- * again every millisecond; this lasts as long as a handler at the end.
+ * left their seats, or in views, those may call this server again: look until
+ * they are through. Their rings wake nobody (drain_fd is readable for good), so
+ * look again every millisecond; this lasts as long as a handler at the end.
  */
 static void drain(struct seat *seat)
 {
 	struct skyipc_server *server = seat->server;
 	uint64_t until;
 	struct timespec ts;
-	uint32_t in_calls;
+	int busy;
 
 	for (;;) {
 		/* Before: what the last of them leaves is served, too. */
 		pthread_mutex_lock(&server->lock);
-		in_calls = server->in_calls;
+		busy = others_run(server);
 		pthread_mutex_unlock(&server->lock);
 		seat_drain(seat);
-		if (my_seat != seat || !in_calls)
+		if (my_seat != seat || !busy)
 			return;
 		until = now_ns() + 1000000;
 		ts.tv_sec = (time_t)(until / 1000000000u);
 		ts.tv_nsec = (long)(until % 1000000000u);
 		pthread_mutex_lock(&server->lock);
-		if (server->in_calls)
+		if (others_run(server))
 			pthread_cond_timedwait(&server->changed, &server->lock,
 					       &ts);
 		pthread_mutex_unlock(&server->lock);
@@ -237,7 +251,7 @@ static void *worker(void *arg)
 
 	pthread_setname_np(pthread_self(), "skyipc-worker");
 	my_server = server;
-	my_kcall_worker = kcall_worker_new(server);
+	my_kcall_worker = kcall_worker_new(server, server->bell_ep);
 	block_hooks = &hooks;
 	pthread_mutex_lock(&server->lock);
 	while (server->seats_done < server->attr.workers) {
@@ -269,8 +283,11 @@ static void *worker(void *arg)
 		pthread_mutex_lock(&server->lock);
 		if (my_seat == seat) {
 			my_seat = NULL;
-			if (++server->seats_done == server->attr.workers)
+			if (++server->seats_done == server->attr.workers) {
 				pthread_cond_broadcast(&server->seat_free);
+				/* Pairs with answer_until_served(). */
+				skyipc_server_shutdown(server);
+			}
 		} else {
 			server->in_calls--;
 		}
@@ -279,6 +296,16 @@ static void *worker(void *arg)
 	pthread_mutex_unlock(&server->lock);
 	kcall_worker_free(my_kcall_worker);
 	return NULL;
+}
+
+int seats_are_done(struct skyipc_server *server)
+{
+	int done;
+
+	pthread_mutex_lock(&server->lock);
+	done = server->seats_done == server->attr.workers;
+	pthread_mutex_unlock(&server->lock);
+	return done;
 }
 
 void seats_join(struct skyipc_server *server)
