@@ -51,7 +51,8 @@ endif
 
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
              -Wundef -Wpointer-arith -Wvla -Wformat=2 -Wwrite-strings -Werror
-CPPFLAGS  += -D_GNU_SOURCE -DSKYIPC_VERSION='"$(VERSION)"' -Ilibskyipc/include -Ilibnr/include
+CPPFLAGS  += -D_GNU_SOURCE -DSKYIPC_VERSION='"$(VERSION)"' -Ilibskyipc/include -Ilibnr/include \
+             -Ilibskyipc-uring/include
 # 64-byte lines are written with plain stores of words; and a frame pointer
 # keeps profiles readable.
 ALLCFLAGS  = -std=c11 $(WARN) $(OPT) -fno-omit-frame-pointer -pthread $(san) $(CFLAGS)
@@ -119,7 +120,7 @@ $(O)/%.o: %.S $(O)/.flags
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(extra_cflags) -MMD -MP -c -o $@ $<
 
-include libskyipc/build.mk libnr/build.mk
+include libskyipc/build.mk libnr/build.mk libskyipc-uring/build.mk
 -include $(wildcard kmod/build.mk tools/build.mk examples/build.mk bench/build.mk selftests/build.mk)
 
 .PHONY: all lib programs clean help install uninstall format check-format deps

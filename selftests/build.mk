@@ -130,6 +130,21 @@ ifeq ($(wildcard /usr/include/Zydis/Zydis.h),)
 selftests := $(filter-out gate_test,$(selftests))
 endif
 
+# File I/O through rings: with the library as programs have it, and with what
+# they are to miss
+uring_tests := $(filter uring_%,$(selftests))
+$(foreach t,$(uring_tests),$(eval $(t)_srcs := selftests/testlib.c))
+comma := ,
+uring_faults_test_libs := $(patsubst %,-Wl$(comma)--wrap=%,calloc aligned_alloc \
+	io_uring_queue_init_params io_uring_register_files \
+	io_uring_register_buffers)
+ifdef have_uring
+$(foreach t,$(uring_tests),$(eval $(t)_libs := $($(t)_libs) $(uring_a) $(uring_libs)))
+$(uring_tests:%=$(O)/selftests/%): $(uring_a)
+else
+selftests := $(filter-out $(uring_tests),$(selftests))
+endif
+
 selftest_srcs = selftests/$(1).c $($(1)_srcs)
 
 define selftest_

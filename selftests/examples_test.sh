@@ -180,6 +180,20 @@ expect statistics <<-END
 	listed: yes
 	transport shm: usable
 END
+if [ -e "$bin/uring_file" ]; then
+	expect uring_file <<-END
+		100 blocks written
+		and read
+		at the end: 10 bytes
+		behind it: 0 bytes
+		nowhere: Invalid argument
+		compared
+		server: 215 transfers
+	END
+else
+	ran="$ran uring_file"
+	echo 'ok uring_file # skip liburing is not installed'
+fi
 expect nr_scoreboard <<-END
 	the last one saw 1336 points
 END

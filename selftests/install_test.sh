@@ -19,6 +19,7 @@ functions()
 }
 sky_functions=$(functions libskyipc)
 nr_functions=$(functions libnr)
+uring_functions=$(functions libskyipc-uring)
 
 # Serves and calls in one process, and prints the version: enough to see that
 # the library that was installed is the one that is used.
@@ -152,7 +153,36 @@ int main(void)
 	return nr_destroy(nr) ? 1 : 0;
 }
 END
-for f in use nr; do
+
+# And for libskyipc-uring: what has been written is read, with rings or without.
+cat >"$tmp/uring.c" <<'END'
+#ifndef _POSIX_C_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#endif
+#include <skyipc_uring.h>
+#include <stdio.h>
+
+int main(void)
+{
+	struct skyipc_uring_attr attr = SKYIPC_URING_ATTR_INIT;
+	struct skyipc_uring *u;
+	char text[3] = "";
+	FILE *f = tmpfile();
+	int fd;
+
+	if (!f || skyipc_uring_create(&attr, &u))
+		return 1;
+	fd = fileno(f);
+	if (skyipc_uring_write(u, fd, "x42", 3, 0) != 3 ||
+	    skyipc_uring_read(u, fd, text, 2, 1) != 2)
+		return 1;
+	skyipc_uring_destroy(u);
+	fclose(f);
+	printf("%s %s\n", text, skyipc_uring_version());
+	return 0;
+}
+END
+for f in use nr uring; do
 	cp "$tmp/$f.c" "$tmp/$f++.cc"
 done
 
@@ -177,8 +207,8 @@ case $cc in
 *) cxx=${CXX:-g++} ;;
 esac
 
-# check PACKAGE PROGRAM NODE FUNCTIONS: library libPACKAGE, whose symbols have
-# the version NODE_x.y, and a program that uses it
+# check PACKAGE PROGRAM NODE FUNCTIONS [LIBRARIES]: library libPACKAGE, whose
+# symbols have the version NODE_x.y, and a program that uses it; what it needs
 check()
 {
 	lib=lib$1
@@ -205,7 +235,7 @@ check()
 		$(pkg-config --static --libs "$1") ||
 		fail "$1, static: does not build"
 	run "$1, static" "./$2-static"
-	$cc $cflags -o "$2-archive" "$2.c" "$prefix/lib/$lib.a" -pthread ||
+	$cc $cflags -o "$2-archive" "$2.c" "$prefix/lib/$lib.a" ${5:-} -pthread ||
 		fail "$1, archive: does not build"
 	readelf -d "$2-archive" | grep -q "$lib" &&
 		fail "$1, archive: needs $lib.so"
@@ -233,9 +263,15 @@ check()
 
 check skyipc use SKYIPC "$sky_functions"
 check nr nr NR "$nr_functions"
+if pkg-config --exists skyipc-uring; then
+	check skyipc-uring uring SKYIPC_URING "$uring_functions" -luring
+else
+	echo 'ok skyipc-uring # skip liburing is not installed'
+	uring_functions=
+fi
 
 # Every page can be reached at its place.
-for f in $sky_functions $nr_functions; do
+for f in $sky_functions $nr_functions $uring_functions; do
 	[ -s "$prefix/share/man/man3/$f.3" ] || fail "no manual page of $f"
 done
 if command -v mandoc >/dev/null; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Every function that libskyipc and libnr export is documented, used in an
+# Every function that libskyipc, libskyipc-uring and libnr export is documented, used in an
 # example, and declared in the header; the manual pages have no warnings, and
 # what they refer to is there. Exits 0, 1, or 77 when mandoc is missing.
 set -eu
@@ -45,9 +45,11 @@ library()
 }
 
 library libskyipc skyipc_
+library libskyipc-uring skyipc_uring_
 library libnr nr_
 
-for page in libskyipc/man/*.[0-9] libnr/man/*.[0-9]; do
+pages=$(echo libskyipc/man/*.[0-9] libskyipc-uring/man/*.[0-9] libnr/man/*.[0-9])
+for page in $pages; do
 	# one that is an alias is read through the link
 	[ -e "$page" ] || not_ok "$page leads nowhere"
 	out=$(mandoc -T lint -W warning "$page" 2>&1) || not_ok "$page: $out"
@@ -63,10 +65,10 @@ done
 
 # references among our own pages
 sed -n 's/^\.Xr \(sky[a-z_]*\|nr[a-z_]*\) \([0-9]\).*/\1.\2/p' \
-	libskyipc/man/*.[0-9] libnr/man/*.[0-9] | sort -u |
+	$pages | sort -u |
 	while read -r ref; do
 		[ -e "libskyipc/man/$ref" ] || [ -e "libnr/man/$ref" ] ||
-			echo "$ref"
+			[ -e "libskyipc-uring/man/$ref" ] || echo "$ref"
 	done >"${TMPDIR:-/tmp}/man_test.$$"
 while read -r ref; do
 	not_ok "a page refers to $ref, which is not there"
