@@ -10,6 +10,7 @@ ifeq ($(SAN),tsan)
 selftests := $(filter-out death_test,$(selftests))
 endif
 points_tests := $(filter death_test race_test,$(selftests))
+comma := ,
 # They look inside, so they see the library's own headers.
 selftests_cflags := -Ilibskyipc/src -Ikmod/uapi -Ikmod/vmx -Iselftests \
 	-DSKY_TOP='"$(CURDIR)"'
@@ -86,8 +87,15 @@ nr_tests_cflags := -Ilibnr/src -Iselftests
 nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object scenario actors \
 	map_scenario omap_scenario queue_scenario vspace_scenario \
 	memfs_scenario cnr_scenario cnr_part_scenario cnr_object)
+ifeq ($(SAN),)
+nr_sched_srcs += selftests/nr_sched_pages.c
+nr_sched_libs := $(patsubst %,-Wl$(comma)--wrap=%,\
+	mmap munmap syscall open read close)
+endif
 nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
+nr_schedule_test_libs := $(nr_sched_libs)
 nr_mutant_test_srcs := selftests/testlib.c $(nr_sched_srcs)
+nr_mutant_test_libs := $(nr_sched_libs)
 nr_unit_test_srcs := selftests/testlib.c selftests/nr_cells.c
 nr_layout_test_srcs := $(nr_unit_test_srcs)
 nr_print_test_srcs := $(nr_unit_test_srcs)
@@ -134,7 +142,6 @@ endif
 # they are to miss
 uring_tests := $(filter uring_%,$(selftests))
 $(foreach t,$(uring_tests),$(eval $(t)_srcs := selftests/testlib.c))
-comma := ,
 uring_faults_test_libs := $(patsubst %,-Wl$(comma)--wrap=%,calloc aligned_alloc \
 	io_uring_queue_init_params io_uring_register_files \
 	io_uring_register_buffers)
@@ -164,7 +171,8 @@ $(O)/selftests/$(1): $(call objs,$(selftest_srcs)) $(O)/$(2)libnr.a \
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(ALLLDFLAGS) -o $$@ $(call objs,$(selftest_srcs)) \
-		$(O)/$(2)libnr.a $(O)/inside/libskyipc.a -lcmocka
+		$(O)/$(2)libnr.a $(O)/inside/libskyipc.a $($(1)_libs) \
+		-lcmocka
 $(call objs,$(filter selftests/nr_%,$(selftest_srcs))): \
 	extra_cflags += $(nr_tests_cflags)
 $(call objs,selftests/testlib.c): extra_cflags += $(selftests_cflags)

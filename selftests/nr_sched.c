@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <malloc.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -34,6 +35,16 @@
 #define HAVE_VALGRIND 1
 #endif
 
+/*
+ * swapcontext() asks the kernel for the signal mask each time, which takes
+ * longer than what is between two switches. So only the first one to a fiber is
+ * a context's, and then it is kept for later schedules. Sanitizers want to be
+ * told of each, and do not like to see anybody jump.
+ */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define JUMPS 1
+#endif
+
 #define FIBERS 8
 #define STACK (256u << 10)
 /* More points than any schedule has that ends. */
@@ -43,6 +54,10 @@ enum fiber_state { FIBER_ENDED = 0, FIBER_RUNS, FIBER_SLEEPS };
 
 struct fiber {
 	ucontext_t context;
+#ifdef JUMPS
+	jmp_buf at;
+	int begun; /* there is somebody to jump to */
+#endif
 	enum fiber_state state;
 	struct sched_fiber what;
 	_Atomic uint32_t *word; /* sleeps there */
@@ -90,7 +105,17 @@ static void switch_to(struct fiber *from, struct fiber *to)
 							    : &from->fake,
 		to->stack, to->size);
 #endif
+#ifdef JUMPS
+	if (_setjmp(from->at))
+		return;
+	if (to->begun)
+		_longjmp(to->at, 1);
+	to->begun = 1;
+	setcontext(&to->context);
+	abort();
+#else
 	swapcontext(&from->context, &to->context);
+#endif
 #ifdef __SANITIZE_ADDRESS__
 	__sanitizer_finish_switch_fiber(from->fake, NULL, NULL);
 #endif
@@ -145,10 +170,18 @@ static void body(void)
 		boss.size = size;
 	}
 #endif
+#ifdef JUMPS
+	for (;;) {
+		f->what.fn(f->what.arg);
+		f->state = FIBER_ENDED;
+		leave(f);
+	}
+#else
 	f->what.fn(f->what.arg);
 	f->state = FIBER_ENDED;
 	leave(f);
 	abort();
+#endif
 }
 
 void sched_fail(const char *fmt, ...)
@@ -323,6 +356,15 @@ uint64_t sched_now(void)
 	return points;
 }
 
+static void begin(struct fiber *f)
+{
+	getcontext(&f->context);
+	f->context.uc_stack.ss_sp = (void *)(uintptr_t)f->stack;
+	f->context.uc_stack.ss_size = STACK;
+	f->context.uc_link = NULL;
+	makecontext(&f->context, body, 0);
+}
+
 static void prepare(struct fiber *f, const struct sched_fiber *what)
 {
 	if (!f->stack) {
@@ -342,11 +384,13 @@ static void prepare(struct fiber *f, const struct sched_fiber *what)
 		__tsan_destroy_fiber(f->tsan);
 	f->tsan = __tsan_create_fiber(0);
 #endif
-	getcontext(&f->context);
-	f->context.uc_stack.ss_sp = (void *)(uintptr_t)f->stack;
-	f->context.uc_stack.ss_size = STACK;
-	f->context.uc_link = NULL;
-	makecontext(&f->context, body, 0);
+#ifdef JUMPS
+	/* One that a failure has left in the middle is not wanted any more. */
+	if (f->state != FIBER_ENDED)
+		f->begun = 0;
+	if (!f->begun)
+#endif
+		begin(f);
 	f->what = *what;
 	f->state = FIBER_RUNS;
 	f->priority = (sched_random(&rng) >> 1) + UINT32_MAX;
@@ -361,6 +405,9 @@ const char *sched_run(uint64_t seed, const struct sched_fiber *what, unsigned n)
 	*failure = '\0';
 	nfibers = n;
 	is_boss = 1;
+#ifdef JUMPS
+	boss.begun = 1;
+#endif
 	one_in =
 		sched_random(&rng) & 1 ? 1u << (1 + sched_random(&rng) % 5) : 0;
 	for (unsigned i = 0; i < 4; i++)
