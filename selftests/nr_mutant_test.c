@@ -12,11 +12,11 @@
  */
 #include "testlib.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "nr_cnr_object.h"
@@ -33,9 +33,18 @@
 
 static char killer[ARRAY_LEN(mutants)][300];
 
+/* What the child does, and then what has come of it; shared with it. */
+static char *said;
+
 /* ---- schedules ---------------------------------------------------------- */
 
-static void run_schedules(const struct mutant *m, int to)
+static void say(const char *scenario, uint64_t seed, const char *what)
+{
+	snprintf(said, sizeof(killer[0]), "%s, seed %llu: %s", scenario,
+		 (unsigned long long)seed, what);
+}
+
+static void run_schedules(const struct mutant *m)
 {
 	const struct scenario *s = scenario_find(m->scenario);
 	const char *bad;
@@ -44,12 +53,10 @@ static void run_schedules(const struct mutant *m, int to)
 	scenario_invariants = m->inside;
 	for (uint64_t seed = 1; s && seed <= SEEDS; seed++) {
 		/* What it is doing, should it crash. */
-		dprintf(to, "%s, seed %llu: crash\n", s->name,
-			(unsigned long long)seed);
+		say(s->name, seed, "crash");
 		bad = scenario_run(s, seed);
 		if (bad) {
-			dprintf(to, "%s, seed %llu: %s\n", s->name,
-				(unsigned long long)seed, bad);
+			say(s->name, seed, bad);
 			/* It was the mutant, not the test. */
 			nr_test_mutant = NR_MUTANT_NONE;
 			scenario_invariants = 1;
@@ -244,7 +251,7 @@ static void run_pages(void)
 		_exit(1);
 }
 
-static void run_threads(const struct mutant *m, int to)
+static void run_threads(const struct mutant *m)
 {
 	static const struct load_attr attr = {
 		.log_size = 16,
@@ -258,7 +265,7 @@ static void run_threads(const struct mutant *m, int to)
 	pthread_t threads[LOAD_THREADS];
 
 	nr_test_mutant = m->id;
-	dprintf(to, "threads: TSan\n");
+	strcpy(said, "threads: TSan");
 	for (int round = 0; round < (m->id ? 40 : 4); round++) {
 		run_lock();
 		run_logs();
@@ -287,54 +294,29 @@ static void crash_at_once(void)
 		signal(signals[i], SIG_DFL);
 }
 
-/* The last line that the child has said. */
-static void listen_to(int from, char *line, size_t size)
-{
-	char text[4096];
-	size_t n = 0, used = 0;
-	ssize_t got;
-
-	while ((got = read(from, text, sizeof(text))) > 0)
-		for (ssize_t i = 0; i < got; i++) {
-			if (used) {
-				n = 0;
-				used = 0;
-			}
-			if (text[i] == '\n') {
-				line[n] = '\0';
-				used = 1;
-			} else if (n < size - 1) {
-				line[n++] = text[i];
-			}
-		}
-}
-
 static void kill_mutant(void **state)
 {
 	const struct mutant *m = *state;
-	int fds[2], status;
+	int status;
 	pid_t pid;
 
 	if ((m->scenario == NULL) != under_tsan())
 		skip();
-	assert_int_equal(pipe(fds), 0);
+	*said = '\0';
 	fflush(NULL);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		close(fds[0]);
 		crash_at_once();
 		/* What sanitizers say of it is what we want; not to read it. */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(0);
 		if (m->scenario)
-			run_schedules(m, fds[1]);
-		run_threads(m, fds[1]);
+			run_schedules(m);
+		run_threads(m);
 	}
-	close(fds[1]);
-	listen_to(fds[0], killer[m - mutants], sizeof(killer[0]));
-	close(fds[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	strcpy(killer[m - mutants], said);
 	if (m->id == NR_MUTANT_NONE) {
 		/* What all of them are compared with. */
 		*killer[m - mutants] = '\0';
@@ -371,6 +353,10 @@ int main(void)
 			return 1;
 		}
 	}
+	said = mmap(NULL, sizeof(killer[0]), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (said == MAP_FAILED)
+		return 1;
 	for (size_t i = 0; i < ARRAY_LEN(mutants); i++)
 		tests[i] = (struct CMUnitTest){
 			.name = mutants[i].name,

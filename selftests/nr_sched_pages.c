@@ -57,7 +57,7 @@ void *__wrap_mmap(void *at, size_t size, int prot, int flags, int fd,
 	const size_t n = pages_of(size);
 	struct area *a;
 
-	if (at || fd != -1 || n >= SIZES || !areas[n])
+	if (at || !(flags & MAP_PRIVATE) || fd != -1 || n >= SIZES || !areas[n])
 		return __real_mmap(at, size, prot, flags, fd, offset);
 	a = areas[n];
 	areas[n] = a->next;
