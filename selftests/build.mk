@@ -87,10 +87,13 @@ nr_tests_cflags := -Ilibnr/src -Iselftests
 nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object scenario actors \
 	map_scenario omap_scenario queue_scenario vspace_scenario \
 	memfs_scenario cnr_scenario cnr_part_scenario cnr_object)
+# ... and what lets them be many
 ifeq ($(SAN),)
-nr_sched_srcs += selftests/nr_sched_pages.c
-nr_sched_libs := $(patsubst %,-Wl$(comma)--wrap=%,\
-	mmap munmap syscall open read close)
+nr_pages_srcs := selftests/nr_sched_pages.c
+nr_pages_libs := $(patsubst %,-Wl$(comma)--wrap=%,mmap munmap syscall)
+nr_sched_srcs += $(nr_pages_srcs) selftests/nr_sched_files.c
+nr_sched_libs := $(nr_pages_libs) \
+	$(patsubst %,-Wl$(comma)--wrap=%,open read close)
 endif
 nr_schedule_test_srcs := selftests/testlib.c $(nr_sched_srcs)
 nr_schedule_test_libs := $(nr_sched_libs)
@@ -116,11 +119,13 @@ nr_pagetable_test_srcs := $(nr_table_test_srcs)
 nr_vspace_test_srcs := $(nr_table_test_srcs)
 nr_files_test_srcs := $(nr_table_test_srcs)
 nr_memfs_test_srcs := $(nr_table_test_srcs)
-nr_cnr_test_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
+nr_cnr_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 	cnr_object sched history)
-nr_cnr_parts_test_srcs := $(nr_cnr_test_srcs)
-nr_cnr_unit_test_srcs := $(nr_cnr_test_srcs)
-nr_async_test_srcs := $(nr_cnr_test_srcs)
+nr_cnr_test_srcs := $(nr_cnr_srcs) $(nr_pages_srcs)
+nr_cnr_test_libs := $(nr_pages_libs)
+nr_cnr_parts_test_srcs := $(nr_cnr_srcs)
+nr_cnr_unit_test_srcs := $(nr_cnr_srcs)
+nr_async_test_srcs := $(nr_cnr_srcs)
 nr_load_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object)
 nr_show_test_srcs := selftests/testlib.c
 nr_history_test_srcs := selftests/testlib.c $(nr_load_srcs)

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "nr_cnr_object.h"
 #include "nr_progress.h"
@@ -47,18 +48,20 @@ static struct {
 	const struct cnr_test *test;
 	struct event events[TOTAL];
 	_Atomic uint64_t sum;
-	pthread_barrier_t start;
+	/* Of all threads, and whoever runs them: a round begins, and ends; of
+	 * the threads: they are ready. */
+	pthread_barrier_t begin, end, ready;
 	uint64_t round;
+	bool over;
 } run;
 
-static void *history(void *arg)
+static void history(uintptr_t number)
 {
-	uintptr_t number = (uintptr_t)arg;
 	struct nr_cnr_context *c = join(run.cnr, 1 + (uint32_t)number % 2);
 	uint64_t random = run.round * THREADS + number;
 	struct event *e = run.events + number * STEPS;
 
-	pthread_barrier_wait(&run.start);
+	pthread_barrier_wait(&run.ready);
 	for (int i = 0, n; i < STEPS; i += n, e += n) {
 		struct cnr_test_op op[2];
 		uint64_t result[2], begin = time_ns(), end;
@@ -84,18 +87,45 @@ static void *history(void *arg)
 		}
 	}
 	nr_cnr_leave(c);
+}
+
+/* A round takes less time than to make a thread. */
+static void *all_rounds(void *number)
+{
+	while (pthread_barrier_wait(&run.begin), !run.over) {
+		history((uintptr_t)number);
+		pthread_barrier_wait(&run.end);
+	}
 	return NULL;
 }
 
-static void run_threads(void *(*fn)(void *arg))
+static void begin_threads(pthread_t *threads, void *(*fn)(void *arg))
 {
-	pthread_t threads[THREADS];
-
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(
 			pthread_create(&threads[i], NULL, fn, (void *)i), 0);
+}
+
+static void end_threads(const pthread_t *threads)
+{
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+}
+
+static const char *run_round(const struct cnr_test *test, uint64_t log_size)
+{
+	const char *bad;
+
+	atomic_store(&run.sum, 0);
+	run.cnr = make(test, log_size);
+	run.test = test;
+	pthread_barrier_wait(&run.begin);
+	pthread_barrier_wait(&run.end);
+	bad = history_check(&cnr_test_model, run.events, TOTAL);
+	if (!bad)
+		bad = cnr_test_equal(run.cnr, run.sum);
+	assert_int_equal(nr_cnr_destroy(run.cnr), 0);
+	return bad;
 }
 
 static void histories(const struct cnr_test *test, uint64_t log_size)
@@ -107,24 +137,29 @@ static void histories(const struct cnr_test *test, uint64_t log_size)
 							 "beside updates"
 						       : "histories");
 
-	pthread_barrier_init(&run.start, NULL, THREADS);
-	for (run.round = 0; run.round < rounds; run.round++) {
-		const char *bad;
+	pthread_t threads[THREADS];
+	const char *bad = NULL;
 
-		atomic_store(&run.sum, 0);
-		run.cnr = make(test, log_size);
-		run.test = test;
-		run_threads(history);
-		bad = history_check(&cnr_test_model, run.events, TOTAL);
-		if (!bad)
-			bad = cnr_test_equal(run.cnr, run.sum);
+	pthread_barrier_init(&run.begin, NULL, THREADS + 1);
+	pthread_barrier_init(&run.end, NULL, THREADS + 1);
+	pthread_barrier_init(&run.ready, NULL, THREADS);
+	run.over = false;
+	begin_threads(threads, all_rounds);
+	for (run.round = 0; run.round < rounds; run.round++) {
+		bad = run_round(test, log_size);
 		if (bad)
-			fail_msg("round %llu: %s",
-				 (unsigned long long)run.round, bad);
-		assert_int_equal(nr_cnr_destroy(run.cnr), 0);
+			break;
 		progress(&p, run.round * TOTAL, rounds * TOTAL);
 	}
-	pthread_barrier_destroy(&run.start);
+	run.over = true;
+	pthread_barrier_wait(&run.begin);
+	end_threads(threads);
+	pthread_barrier_destroy(&run.ready);
+	pthread_barrier_destroy(&run.end);
+	pthread_barrier_destroy(&run.begin);
+	if (bad)
+		fail_msg("round %llu: %s", (unsigned long long)run.round, bad);
+	printf("# %llu operations\n", (unsigned long long)(rounds * TOTAL));
 }
 
 static void two_logs(void **state)
@@ -208,8 +243,8 @@ static void replicas_come_and_go(void **state)
 	static const struct cnr_test test = { 3, 0, 0 };
 	struct cnr_test_op op = { .kind = CNR_ADD_ALL, .value = 1000000 };
 	struct nr_cnr_context *c;
+	pthread_t threads[THREADS], other;
 	unsigned added = 0;
-	pthread_t other;
 
 	(void)state;
 	run.cnr = make(&test, 64);
@@ -219,7 +254,8 @@ static void replicas_come_and_go(void **state)
 	run.sum = CNR_CELLS * op.value;
 	atomic_store(&running, THREADS);
 	assert_int_equal(pthread_create(&other, NULL, come_and_go, &added), 0);
-	run_threads(move);
+	begin_threads(threads, move);
+	end_threads(threads);
 	pthread_join(other, NULL);
 	assert_null(cnr_test_equal(run.cnr, run.sum));
 	assert_int_equal(nr_cnr_destroy(run.cnr), 0);
