@@ -575,8 +575,20 @@ static void aside(void)
 	}
 }
 
+/* They would end a process that is not ready for them yet. */
+static void signals(int how)
+{
+	sigset_t usr1;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(how, &usr1, NULL);
+}
+
 static void *work(void *arg)
 {
+	/* (Those from outside are for these threads, not for the first.) */
+	signals(SIG_UNBLOCK);
 	seed = (uintptr_t)arg;
 	serves = one_in(2);
 	for (int i = 0; i < FDS; i++)
@@ -598,8 +610,6 @@ static void process(uint64_t s)
 {
 	pthread_t threads[THREADS];
 
-	sigset_t usr1;
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGUSR1, nothing);
 	signal(SIGPIPE, SIG_IGN);
@@ -613,10 +623,6 @@ static void process(uint64_t s)
 	for (uintptr_t i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, work, (void *)rnd(0)))
 			_exit(1);
-	/* Those that come from outside are for the others. */
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	_exit(0);
@@ -636,22 +642,25 @@ static pid_t start(uint64_t s)
 /*
  * Until they have made many calls, or for a while. Who waits for ever hears of
  * a signal, thread by thread, as Linux gives them to each in turn. If none of
- * that helps, there is little that they can do with what they have.
+ * that helps, there is little that they can do with what they have. (An
+ * emulator makes some calls in a millisecond, and takes a good part of 200 for
+ * a new process.)
  */
 static void run_for_a_while(const pid_t *pids, unsigned n)
 {
 	uint64_t seen = shared->calls, next = seen + 20000;
-	/* (A new process takes an emulator a good part of 200 ms.) */
-	uint64_t until = in_ms(1000), idle = in_ms(200);
+	uint64_t until = in_ms(1000), quiet = in_ms(200), ring = in_ms(5);
 
-	while (shared->calls < next && now() < until && now() < idle) {
+	while (shared->calls < next && now() < until && now() < quiet) {
 		usleep(1000);
-		if (shared->calls - seen > 10)
-			idle = in_ms(20);
-		for (unsigned i = 0; i < n && shared->calls - seen < 100; i++)
-			for (unsigned k = 0; k < THREADS; k++)
-				kill(pids[i], SIGUSR1);
-		seen = shared->calls;
+		if (shared->calls - seen >= 10) {
+			seen = shared->calls;
+			quiet = in_ms(100);
+			ring = in_ms(5);
+		} else if (now() >= ring) {
+			for (unsigned i = 0; i < n * THREADS; i++)
+				kill(pids[i / THREADS], SIGUSR1);
+		}
 	}
 }
 
@@ -701,6 +710,7 @@ int main(int argc, char **argv)
 		each = (unsigned)atoi(argv[4]);
 	if (n > 16)
 		give_up("at most 16 processes");
+	signals(SIG_BLOCK);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (load("skyipc.ko", "views=off"))
 		give_up("insmod skyipc.ko");
@@ -714,7 +724,8 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		pids[i] = start(s++);
 	while (shared->calls < calls) {
-		unsigned i = (unsigned)(s % n);
+		/* In turn, so that none that is stuck stays for long. */
+		unsigned i = killed % n;
 
 		run_for_a_while(pids, n);
 		if (shared->calls >= tell) {
