@@ -11,8 +11,11 @@ from .guest import MAILBOX
 
 LANES = ('tcg', 'kvm')
 # The guest's clock is the host's, but its CPUs run when the host lets them: so
-# it does not try whether timers tick in time, and is patient with itself.
-PARAMETERS = ('no_timer_check watchdog_thresh=60 '
+# it does not try whether timers tick in time, and is patient with itself. All
+# its CPUs have the host's one TSC. One that seems to run unevenly would make it
+# read a slow clock instead, through qemu's one lock; and patch its code for
+# that, which tcg's threads do not always see in time (they meet the int3).
+PARAMETERS = ('no_timer_check tsc=reliable watchdog_thresh=60 '
               'rcupdate.rcu_cpu_stall_timeout=150')
 
 
