@@ -641,22 +641,23 @@ static pid_t start(uint64_t s)
 
 /*
  * Until they have made many calls, or for a while. Who waits for ever hears of
- * a signal, thread by thread, as Linux gives them to each in turn. If none of
- * that helps, there is little that they can do with what they have. (An
- * emulator makes some calls in a millisecond, and takes a good part of 200 for
- * a new process.)
+ * a signal, thread by thread, as Linux gives them to each in turn. If that does
+ * not help, most of them wait for servers that have taken their calls and do not
+ * reply, and so will those to whom they pass what they have, until they are
+ * killed. (An emulator makes some calls in a millisecond, and takes a good part
+ * of 200 for a new process.)
  */
 static void run_for_a_while(const pid_t *pids, unsigned n)
 {
 	uint64_t seen = shared->calls, next = seen + 20000;
-	uint64_t until = in_ms(1000), quiet = in_ms(200), ring = in_ms(5);
+	uint64_t until = in_ms(1000), quiet = in_ms(200), ring = in_ms(25);
 
 	while (shared->calls < next && now() < until && now() < quiet) {
 		usleep(1000);
-		if (shared->calls - seen >= 10) {
+		if (shared->calls - seen >= 100) {
 			seen = shared->calls;
-			quiet = in_ms(100);
-			ring = in_ms(5);
+			quiet = in_ms(150);
+			ring = in_ms(25);
 		} else if (now() >= ring) {
 			for (unsigned i = 0; i < n * THREADS; i++)
 				kill(pids[i / THREADS], SIGUSR1);
