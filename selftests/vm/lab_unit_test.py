@@ -5,6 +5,7 @@
 import contextlib
 import fcntl
 import gzip
+import io
 import lzma
 import os
 import random
@@ -17,7 +18,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
-from lab import LabError, bochs, cache, cpio, directboot  # noqa: E402
+from lab import GuestCrash, LabError, boot, bochs, cache  # noqa: E402
+from lab import cpio, directboot  # noqa: E402
 from lab import dmesg, guest, kernel, modules, numa, process  # noqa: E402
 from lab import protocol, vmlinux  # noqa: E402
 
@@ -193,6 +195,42 @@ def saved_machine():
         again.close()
 
 
+def boots_again():
+    class Guest:
+        """Crashes with these words; or, without any, starts."""
+
+        def __init__(self, words):
+            self.words, self.killed, self.emulator = words, 0, self
+
+        def kill(self):
+            self.killed += 1
+
+        def until(self, *_):
+            if self.words:
+                raise GuestCrash(self.words)
+
+    def crash(words):
+        return 'the guest crashed: a panic of its kernel\n' + words
+
+    of_61 = crash('[    2.4] int3: 0000 [#1] PREEMPT SMP NOPTI')
+    of_612 = crash('[    1.9] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI')
+    other = crash('[    1.9] Oops: 0000 [#1] PREEMPT SMP NOPTI')
+
+    guests = [Guest(of_61), Guest(of_612), Guest(None), Guest(None)]
+    with contextlib.redirect_stderr(io.StringIO()) as told:
+        same(boot.up_to_command(iter(guests), True, 1), guests[2])
+    same(told.getvalue().count('once more'), 2)
+    same([g.killed for g in guests], [1, 1, 0, 0])
+    # Nothing else is hidden, nor that for ever, nor in another emulator.
+    same(refused(boot.up_to_command, [Guest(other), Guest(None)], True, 1),
+         other)
+    with contextlib.redirect_stderr(io.StringIO()):
+        same(refused(boot.up_to_command, [Guest(of_612)] * 5 + [Guest(None)],
+                     True, 1), of_612)
+    same(refused(boot.up_to_command, [Guest(of_612), Guest(None)], False, 1),
+         of_612)
+
+
 def page_tables():
     tables = directboot.page_tables()
     same(len(tables), 6 * 4096)
@@ -329,7 +367,7 @@ def compressed_kernels():
 
 
 def main():
-    tests = [frames_among_noise, archives, complaints, layouts, numa_layouts,
+    tests = [frames_among_noise, archives, complaints, layouts, numa_layouts, boots_again,
              saved_machine, page_tables, folders_whole_or_not_at_all, scratch_of_the_dead,
              locks_of_others_only, damaged_kernel_is_fetched_again, versions, compressed_kernels]
     failed = 0

@@ -10,8 +10,8 @@ import signal
 import sys
 import time
 
-from . import LabError, Missing, bochs, cache, cpio, debug, guest, kernel
-from . import modules, numa, protocol, qemu, snapshot
+from . import LabError, Missing, bochs, boot, cache, cpio, debug, guest
+from . import kernel, modules, numa, qemu, snapshot
 from .archive import say
 from .dmesg import Log
 from .session import Session
@@ -176,23 +176,34 @@ def run(o):
     env = dict(e.partition('=')[::2] for e in o.env)
     mailbox = guest.mailbox(archive, command, guest.environment(env))
     times.append(('kernel and mailbox', time.monotonic()))
-    with cache.scratch() as scratch:
-        emulator = machine(o, nodes, kern, out, scratch, mailbox)
-        times.append(('machine', time.monotonic()))
-        session = Session(emulator, Log(o.allow), 2 if o.kexec else 1)
+    with contextlib.ExitStack() as stack:
+        def started():
+            """Sessions, each of an emulator of its own in its own folder"""
+            while True:
+                at = stack.enter_context(cache.scratch())
+                emulator = machine(o, nodes, kern, out, at, mailbox)
+                times.append(('machine', time.monotonic()))
+                scratch[:] = [at]
+                sessions[:] = [Session(emulator, Log(o.allow),
+                                       2 if o.kexec else 1)]
+                yield sessions[0]
+
+        scratch, sessions = [], []
         try:
-            session.until(protocol.STARTED, BOOT_LIMIT if not o.gdb else 1e6,
-                          'the guest did not start the command')
+            session = boot.up_to_command(started(), o.lane == 'tcg',
+                                         BOOT_LIMIT if not o.gdb else 1e6)
             times.append(('guest up to the command', time.monotonic()))
             status = session.command(o.timeout)
             times.append(('command', time.monotonic()))
         finally:
-            emulator.kill()
-            if o.dmesg:
-                with open(o.dmesg, 'w') as f:
-                    f.writelines(line + '\n' for line in session.log.lines)
-            if o.keep:
-                shutil.copytree(scratch, o.keep, dirs_exist_ok=True)
+            for session in sessions:
+                session.emulator.kill()
+                if o.dmesg:
+                    with open(o.dmesg, 'w') as f:
+                        f.writelines(line + '\n'
+                                     for line in session.log.lines)
+                if o.keep:
+                    shutil.copytree(scratch[0], o.keep, dirs_exist_ok=True)
     if o.times:
         for (_, before), (name, after) in zip(times, times[1:]):
             say(f'{after - before:7.2f} s  {name}')

@@ -642,8 +642,8 @@ static pid_t start(uint64_t s)
 /*
  * Until they have made many calls, or for a while. Who waits for ever hears of
  * a signal, thread by thread, as Linux gives them to each in turn. If that does
- * not help, most of them wait for servers that have taken their calls and do not
- * reply, and so will those to whom they pass what they have, until they are
+ * not help, most of them wait for servers that have taken their calls and do
+ * not reply, and so will those to whom they pass what they have, until they are
  * killed. (An emulator makes some calls in a millisecond, and takes a good part
  * of 200 for a new process.)
  */
