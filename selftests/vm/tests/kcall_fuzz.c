@@ -472,32 +472,59 @@ static void once(void)
 			drop_fd(from);
 }
 
-static void pass_fd(void)
-{
+/* A message of one byte and one descriptor */
+struct parcel {
 	union {
 		struct cmsghdr head;
 		char space[CMSG_SPACE(sizeof(int))];
-	} c;
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = &c,
-			    .msg_controllen = sizeof(c) };
+	} control;
+	char byte;
+	struct iovec iov;
+	struct msghdr msg;
+};
+
+static void wrap(struct parcel *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->iov = (struct iovec){ &p->byte, 1 };
+	p->msg = (struct msghdr){ .msg_iov = &p->iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &p->control,
+				  .msg_controllen = sizeof(p->control) };
+}
+
+/* -1: none came; -2: none was in it, as who sent it had none. */
+static int receive_fd(int from)
+{
+	struct parcel p;
+	int fd;
+
+	wrap(&p);
+	if (recvmsg(from, &p.msg, MSG_DONTWAIT) != 1)
+		return -1;
+	if (!p.msg.msg_controllen)
+		return -2;
+	memcpy(&fd, CMSG_DATA(&p.control.head), sizeof(fd));
+	return fd;
+}
+
+static void pass_fd(void)
+{
 	/* Mostly what is of use to others */
 	int fd = *(one_in(50) ? any_slot() : slot(CONN));
+	struct parcel p;
 
 	if (one_in(2)) {
-		memset(&c, 0, sizeof(c));
-		c.head.cmsg_len = CMSG_LEN(sizeof(int));
-		c.head.cmsg_level = SOL_SOCKET;
-		c.head.cmsg_type = SCM_RIGHTS;
-		memcpy(CMSG_DATA(&c.head), &fd, sizeof(fd));
-		sendmsg(pass[rnd(2)], &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} else if (recvmsg(pass[rnd(2)], &m, MSG_DONTWAIT) == 1 &&
-		   m.msg_controllen) {
-		memcpy(&fd, CMSG_DATA(&c.head), sizeof(fd));
-		put_fd(slot(CONN), fd);
+		wrap(&p);
+		p.control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		p.control.head.cmsg_level = SOL_SOCKET;
+		p.control.head.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&p.control.head), &fd, sizeof(fd));
+		sendmsg(pass[rnd(2)], &p.msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else {
+		fd = receive_fd(pass[rnd(2)]);
+		if (fd >= 0)
+			put_fd(slot(CONN), fd);
 	}
 }
 
@@ -647,7 +674,7 @@ static pid_t start(uint64_t s)
  * killed. (An emulator makes some calls in a millisecond, and takes a good part
  * of 200 for a new process.)
  */
-static void run_for_a_while(const pid_t *pids, unsigned n)
+static bool run_for_a_while(const pid_t *pids, unsigned n)
 {
 	uint64_t seen = shared->calls, next = seen + 20000;
 	uint64_t until = in_ms(1000), quiet = in_ms(200), ring = in_ms(25);
@@ -663,6 +690,19 @@ static void run_for_a_while(const pid_t *pids, unsigned n)
 				kill(pids[i / THREADS], SIGUSR1);
 		}
 	}
+	return now() < quiet;
+}
+
+/*
+ * What some have passed on and none has taken may keep servers whose workers
+ * are all gone: whoever gets that calls, and waits.
+ */
+static void take_back(void)
+{
+	for (int i = 0, fd; i < 2; i++)
+		while ((fd = receive_fd(pass[i])) != -1)
+			if (fd >= 0)
+				close(fd);
 }
 
 /* Killed, and perhaps not gone yet: what they had takes its time. */
@@ -728,7 +768,8 @@ int main(int argc, char **argv)
 		/* In turn, so that none that is stuck stays for long. */
 		unsigned i = killed % n;
 
-		run_for_a_while(pids, n);
+		if (!run_for_a_while(pids, n))
+			take_back();
 		if (shared->calls >= tell) {
 			note("%llu calls, %u processes killed",
 			     (unsigned long long)shared->calls, killed);
