@@ -176,34 +176,31 @@ def run(o):
     env = dict(e.partition('=')[::2] for e in o.env)
     mailbox = guest.mailbox(archive, command, guest.environment(env))
     times.append(('kernel and mailbox', time.monotonic()))
+    scratch = session = None
     with contextlib.ExitStack() as stack:
         def started():
             """Sessions, each of an emulator of its own in its own folder"""
+            nonlocal scratch, session
             while True:
-                at = stack.enter_context(cache.scratch())
-                emulator = machine(o, nodes, kern, out, at, mailbox)
+                scratch = stack.enter_context(cache.scratch())
+                emulator = machine(o, nodes, kern, out, scratch, mailbox)
                 times.append(('machine', time.monotonic()))
-                scratch[:] = [at]
-                sessions[:] = [Session(emulator, Log(o.allow),
-                                       2 if o.kexec else 1)]
-                yield sessions[0]
+                session = Session(emulator, Log(o.allow), 2 if o.kexec else 1)
+                yield session
 
-        scratch, sessions = [], []
         try:
-            session = boot.up_to_command(started(), o.lane == 'tcg',
-                                         BOOT_LIMIT if not o.gdb else 1e6)
+            boot.up_to_command(started(), o.lane == 'tcg',
+                               BOOT_LIMIT if not o.gdb else 1e6)
             times.append(('guest up to the command', time.monotonic()))
             status = session.command(o.timeout)
             times.append(('command', time.monotonic()))
         finally:
-            for session in sessions:
+            if session:
                 session.emulator.kill()
                 if o.dmesg:
-                    with open(o.dmesg, 'w') as f:
-                        f.writelines(line + '\n'
-                                     for line in session.log.lines)
+                    session.keep_log(o.dmesg)
                 if o.keep:
-                    shutil.copytree(scratch[0], o.keep, dirs_exist_ok=True)
+                    shutil.copytree(scratch, o.keep, dirs_exist_ok=True)
     if o.times:
         for (_, before), (name, after) in zip(times, times[1:]):
             say(f'{after - before:7.2f} s  {name}')

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One run: from an emulator that has been started to how the command ended."""
 
-import os
 import struct
 import sys
 import time
@@ -109,7 +108,7 @@ class Session:
             raise Splat(f"{what}, but the guest's kernel complained:\n" +
                         self.log.excerpt())
 
-    def keep_log(self, folder):
+    def keep_log(self, path):
         """The kernel log as a file."""
-        with open(os.path.join(folder, 'dmesg.txt'), 'w') as f:
+        with open(path, 'w') as f:
             f.writelines(line + '\n' for line in self.log.lines)

@@ -101,7 +101,7 @@ class Snapshot:
             finally:
                 machine.kill()
             store(os.path.join(scratch, 'ready'), folder)
-            session.keep_log(folder)
+            session.keep_log(os.path.join(folder, 'dmesg.txt'))
 
 
 def blocks(path):
