@@ -474,10 +474,7 @@ static void once(void)
 
 /* A message of one byte and one descriptor */
 struct parcel {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	char byte;
 	struct iovec iov;
 	struct msghdr msg;
@@ -489,7 +486,7 @@ static void wrap(struct parcel *p)
 	p->iov = (struct iovec){ &p->byte, 1 };
 	p->msg = (struct msghdr){ .msg_iov = &p->iov,
 				  .msg_iovlen = 1,
-				  .msg_control = &p->control,
+				  .msg_control = p->control,
 				  .msg_controllen = sizeof(p->control) };
 }
 
@@ -502,9 +499,9 @@ static int receive_fd(int from)
 	wrap(&p);
 	if (recvmsg(from, &p.msg, MSG_DONTWAIT) != 1)
 		return -1;
-	if (!p.msg.msg_controllen)
+	if (!CMSG_FIRSTHDR(&p.msg))
 		return -2;
-	memcpy(&fd, CMSG_DATA(&p.control.head), sizeof(fd));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&p.msg)), sizeof(fd));
 	return fd;
 }
 
@@ -512,14 +509,16 @@ static void pass_fd(void)
 {
 	/* Mostly what is of use to others */
 	int fd = *(one_in(50) ? any_slot() : slot(CONN));
+	struct cmsghdr *head;
 	struct parcel p;
 
 	if (one_in(2)) {
 		wrap(&p);
-		p.control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		p.control.head.cmsg_level = SOL_SOCKET;
-		p.control.head.cmsg_type = SCM_RIGHTS;
-		memcpy(CMSG_DATA(&p.control.head), &fd, sizeof(fd));
+		head = CMSG_FIRSTHDR(&p.msg);
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(head), &fd, sizeof(fd));
 		sendmsg(pass[rnd(2)], &p.msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else {
 		fd = receive_fd(pass[rnd(2)]);
