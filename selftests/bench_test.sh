@@ -402,12 +402,13 @@ value() {
 # holds EXPRESSION: in awk's arithmetic
 holds() { awk "BEGIN { exit !($1) }"; }
 
-# claim WORDS CHECK ARGUMENTS...: run skybench up to three times until CHECK, a
-# function that sets $expression, holds
+# claim WORDS CHECK ARGUMENTS...: run skybench up to ten times until CHECK, a
+# function that sets $expression, holds. What the machine does beside can only
+# hide it, and does so for seconds at a time.
 claim() {
 	local words=$1 check=$2 try
 	shift 2
-	for try in 1 2 3; do
+	for try in 1 2 3 4 5 6 7 8 9 10; do
 		run 0 "$@" || continue
 		$check
 		echo "# try $try: $expression"

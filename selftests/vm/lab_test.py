@@ -409,11 +409,11 @@ def refusals(lab):
         assert 'Traceback' not in err, err
 
 
-def module(kernel):
-    """The module for this kernel, built; None if nothing is there to build it
-    with."""
+def module(lane, kernel):
+    """The module for this kernel, built: for each lane, as their tests may run
+    at the same time."""
     out = os.environ.get('SKY_OUT') or os.path.join(TOP, 'build')
-    folder = os.path.join(out, HERE[len(TOP) + 1:], 'lab_warn-' + kernel)
+    folder = os.path.join(out, HERE[len(TOP) + 1:], f'lab_warn-{lane}-{kernel}')
     os.makedirs(folder, exist_ok=True)
     for name in ('Kbuild', 'lab_warn.c'):
         with open(os.path.join(HERE, 'modules', 'lab_warn', name)) as f, \
@@ -434,7 +434,7 @@ def main():
     p.add_argument('--kernel', default='6.1')
     p.add_argument('--only', default='')
     o = p.parse_args()
-    lab = Lab(o.lane, o.kernel, module(o.kernel))
+    lab = Lab(o.lane, o.kernel, module(o.lane, o.kernel))
     # is everything there? If not: the reason, and 77
     status, out, err = lab.sh('true')
     if status:
