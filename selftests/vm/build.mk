@@ -34,7 +34,8 @@ guest_tests := $(patsubst $(CURDIR)/%,%,$(wildcard \
 	selftests/vm/tests/view_*.c))
 guest_test_common := $(patsubst %,selftests/vm/tests/%.c, \
 	guest load leak next_kernel kcall parked park_state view attempt spy \
-	callers apps rnd chain fx imports nomem keys) $(addprefix selftests/vm/tests/,view_enter.S view_spy.S)
+	callers apps rnd chain fx imports nomem keys fuzz_args fuzz_steps) \
+	$(addprefix selftests/vm/tests/,view_enter.S view_spy.S)
 
 define guest_test_
 $(O)/$(1:.c=): $(call objs,$(1) $(guest_test_common))
