@@ -1,10 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# blackbox_test.sh KERNEL: blackbox.list in a guest with VMX. Exits 77 if what
-# that takes cannot be had.
+# blackbox_test.sh KERNEL [NAME=VALUE...]: blackbox.list in a guest with VMX, and
+# that environment. Exits 77 if what that takes cannot be had.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+kernel=$1
+shift
+for set; do
+	shift
+	set -- "$@" --env "$set"
+done
 out=$(cd "${SKY_OUT:-build}" && pwd) || exit 1
 vm=selftests/vm
 
@@ -12,7 +18,7 @@ mkdir -p "$out/vm"
 $vm/blackbox "$out/vm/blackbox" || exit $?
 # Bochs delivers a single step after SYSCALL has masked TF; the kernel warns of
 # that, without us, once.
-exec $vm/with-skyipc --lane vtx --kernel "$1" --list $vm/blackbox.list \
+exec $vm/with-skyipc --lane vtx --kernel "$kernel" --list $vm/blackbox.list \
 	--allow 'WARNING: .* exc_debug\+' \
 	--add $vm/guest/blackbox:/lab/bin/blackbox \
-	--add "$out/vm/blackbox:/lab/blackbox"
+	--add "$out/vm/blackbox:/lab/blackbox" "$@"

@@ -28,9 +28,11 @@ struct nomem {
 
 /* skyipc_test is loaded, skyipc is not. A test: all they import is known. */
 void nomem_begin(void);
-/* One test, and whether it passed; @quiet: only if it has not */
+/* One test, and whether it passed; @quiet: only if it has not. With
+ * NOMEM_ONE_IN in the environment each fails that is the first of so many. */
 bool nomem_each(const struct nomem *what, bool quiet);
-/* All @n, a test each; and so many times, and nothing is lost: leak.h */
+/* All @n, a test each; and so many times, if any, and nothing is lost: leak.h
+ */
 void nomem_all(const struct nomem *what, unsigned n, int rounds);
 
 #endif
