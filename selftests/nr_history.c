@@ -187,15 +187,47 @@ static int try(struct search *s, uint64_t done, const unsigned char *state)
 	return 0;
 }
 
+struct due_event {
+	uint64_t due;
+	struct event event;
+};
+
+static int by_due(const void *a, const void *b)
+{
+	const struct due_event *x = a, *y = b;
+
+	return x->due < y->due ? -1 : x->due > y->due;
+}
+
+static void prepare(const struct history_model *model, struct event *events,
+		    size_t n)
+{
+	struct due_event all[HISTORY_MAX];
+	uint64_t due[HISTORY_MAX];
+
+	model->prepare(events, n, due);
+	for (size_t i = 0; i < n; i++)
+		all[i] = (struct due_event){ due[i], events[i] };
+	qsort(all, n, sizeof(*all), by_due);
+	for (size_t i = 0; i < n; i++)
+		events[i] = all[i].event;
+}
+
 const char *history_check(const struct history_model *model,
 			  const struct event *events, size_t n)
 {
-	struct search s = { model, events, n };
 	unsigned char state[HISTORY_STATE_MAX] = { 0 };
+	struct event prepared[HISTORY_MAX];
+	struct search s = { model, events, n };
 	int ok;
 
 	if (n > HISTORY_MAX || model->size > HISTORY_STATE_MAX)
 		return "history too long";
+	if (model->prepare && n) {
+		memcpy(prepared, events, n * sizeof(*events));
+		prepare(model, prepared, n);
+		s.events = prepared;
+	}
 	searches++;
 	ok = try(&s, 0, state);
 	if (ok)

@@ -34,6 +34,14 @@ const char *history_check_indices(struct event *events, size_t n);
 struct history_model {
 	size_t size;
 	int (*apply)(void *state, const uint64_t *op, uint64_t result);
+	/*
+	 * For history_check(), which tries first what is due first; NULL: what
+	 * comes first in @events. Of operations that any state allows, as
+	 * putting something into a queue, many at a time have more orders than
+	 * can be tried. But what others saw tells something of it; and @events,
+	 * a copy, may be made such that more states are equal.
+	 */
+	void (*prepare)(struct event *events, size_t n, uint64_t *due);
 };
 
 /*
@@ -46,6 +54,7 @@ const char *history_replay(const struct history_model *model,
 #define HISTORY_MAX 64u
 #define HISTORY_STATE_MAX 128u
 
+/* NULL; or what is wrong: there is no order that the model allows. */
 const char *history_check(const struct history_model *model,
 			  const struct event *events, size_t n);
 

@@ -76,8 +76,10 @@ static int queue_apply(void *state, const uint64_t *op, uint64_t result)
 	return result == first;
 }
 
-static const struct history_model queue_model = { sizeof(struct queue),
-						  queue_apply };
+static const struct history_model queue_model = {
+	.size = sizeof(struct queue),
+	.apply = queue_apply,
+};
 
 #define PUT(b, e, v)                                                           \
 	{                                                                      \

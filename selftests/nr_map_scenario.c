@@ -71,7 +71,10 @@ static int apply(void *state, const uint64_t *op, uint64_t result)
 	return (int)result == (was != 0);
 }
 
-static const struct history_model model = { 2 * sizeof(uint64_t), apply };
+static const struct history_model model = {
+	.size = 2 * sizeof(uint64_t),
+	.apply = apply,
+};
 
 static uint64_t get(struct nr_map_context *c, uint64_t key)
 {

@@ -226,7 +226,10 @@ static int apply(void *state, const uint64_t *op, uint64_t result)
 	return result_of(state, op) == result;
 }
 
-static const struct history_model model = { sizeof(struct tree), apply };
+static const struct history_model model = {
+	.size = sizeof(struct tree),
+	.apply = apply,
+};
 
 /* ---- operations --------------------------------------------------------- */
 

@@ -60,7 +60,10 @@ static int apply(void *state, const uint64_t *op, uint64_t result)
 	return result == sum;
 }
 
-static const struct history_model model = { KEYS * sizeof(uint64_t), apply };
+static const struct history_model model = {
+	.size = KEYS * sizeof(uint64_t),
+	.apply = apply,
+};
 
 static int fold_entry(const struct nr_entry *e, void *sum)
 {

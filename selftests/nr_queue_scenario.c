@@ -25,7 +25,8 @@ static struct {
 } run;
 
 enum { PUT, TAKE, TAKE_SHORT, PEEK };
-#define SHORT 64u /* room for some */
+#define SHORT 64u   /* room for some */
+#define UNSEEN 128u /* from here on no values are put */
 
 struct items {
 	unsigned char n, priority[60], value[60];
@@ -72,7 +73,94 @@ static int apply(void *state, const uint64_t *op, uint64_t result)
 	return 1;
 }
 
-static const struct history_model model = { sizeof(struct items), apply };
+/* Whether the @k-th event has seen what the @i-th has put */
+static int saw(const struct event *events, size_t k, size_t i)
+{
+	return events[k].op[0] != PUT && (int64_t)events[k].result >= 0 &&
+	       events[k].result % 1000 == (events[i].op[2] & 255);
+}
+
+/* What became of what was put: who took it, and who saw it last. NULL: nobody
+ */
+struct fate {
+	const struct event *put, *taken, *seen;
+};
+
+/* It has to have been put before the other one. */
+static int is_before(const struct fate *one, const struct fate *other)
+{
+	if (run.order == NR_PRIORITY && one->put->op[1] != other->put->op[1])
+		return 0;
+	/* Who is seen was first, or last, of those that were there. */
+	if (run.order != NR_LIFO)
+		return one->seen &&
+		       (!other->taken || one->seen->end < other->taken->end);
+	return other->seen && one->put->end < other->seen->begin &&
+	       (!one->taken || other->seen->end < one->taken->end);
+}
+
+/*
+ * What nobody saw may be anything that is as long, but nothing that is there;
+ * and priorities are nothing to queues that do not go by them.
+ */
+static void make_equal(const struct fate *f, struct event *put)
+{
+	const int is_long = value_length(put->op[2]) > SHORT;
+
+	if (!f->seen) {
+		put->op[2] = UNSEEN;
+		while ((value_length(put->op[2]) > SHORT) != is_long)
+			put->op[2]++;
+	}
+	if (run.order != NR_PRIORITY)
+		put->op[1] = 0;
+}
+
+/* What is put is there when somebody sees it, and when the next one is put. */
+static void prepare(struct event *events, size_t n, uint64_t *due)
+{
+	struct fate fates[HISTORY_MAX];
+	int again = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		struct fate *f = &fates[i];
+
+		*f = (struct fate){ &events[i], NULL, NULL };
+		due[i] = events[i].end;
+		for (size_t k = 0; events[i].op[0] == PUT && k < n; k++) {
+			if (!saw(events, k, i))
+				continue;
+			if (events[k].end <= due[i])
+				due[i] = events[k].end - 1;
+			if (!f->seen || f->seen->end < events[k].end)
+				f->seen = &events[k];
+			if (events[k].op[0] != PEEK)
+				f->taken = &events[k];
+		}
+	}
+	while (again) {
+		again = 0;
+		for (size_t i = 0; i < n * n; i++) {
+			const size_t a = i / n, b = i % n;
+
+			if (a == b || events[a].op[0] != PUT ||
+			    events[b].op[0] != PUT || due[a] < due[b] ||
+			    !due[b] || !is_before(&fates[a], &fates[b]))
+				continue;
+			due[a] = due[b] - 1;
+			again = 1;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		if (events[i].op[0] == PUT)
+			make_equal(&fates[i], &events[i]);
+}
+
+static const struct history_model model = {
+	.size = sizeof(struct items),
+	.apply = apply,
+	.prepare = prepare,
+};
 
 static void act(void *context, uint64_t random, struct event *e, uint64_t *v)
 {

@@ -101,7 +101,10 @@ static int apply(void *state, const uint64_t *op, uint64_t result)
 	return *one ? result == *one : (int)result == -ENOENT;
 }
 
-static const struct history_model model = { sizeof(struct mapped), apply };
+static const struct history_model model = {
+	.size = sizeof(struct mapped),
+	.apply = apply,
+};
 
 /* What was found at a place, as the model has it. */
 static uint64_t decode(unsigned place, int ret, const struct nr_page *page)
