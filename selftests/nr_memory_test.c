@@ -2,6 +2,9 @@
 /* nr_memory_test.c - one log, several, and the reader lock without memory */
 #include "nr_no_memory.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+
 #include "nr_cnr.h"
 #include "nr_show.h"
 
@@ -260,6 +263,50 @@ static void logs(void **state)
 	each_allocation_fails(several_logs, 1);
 }
 
+/* All mappings that the kernel allows; 0: it allows very many. */
+static int take_all_mappings(void)
+{
+	for (unsigned i = 0; i < 300000; i++)
+		/* Neighbours that differ are not made one. */
+		if (mmap(NULL, 4096, i % 2 ? PROT_READ : PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+			return 1;
+	return 0;
+}
+
+/*
+ * What the kernel has made one mapping of cannot be unmapped in the middle when
+ * there are as many as there can be: that is nobody's error.
+ */
+static void too_many_mappings(void **state)
+{
+	struct nr_rwlock *locks[64];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (under_valgrind() || under_tsan() || under_asan())
+		skip(); /* they need some themselves */
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		for (size_t i = 0; i < ARRAY_LEN(locks); i++)
+			if (nr_rwlock_create(&locks[i]))
+				_exit(1);
+		if (!take_all_mappings())
+			_exit(2);
+		for (size_t i = 0; i < ARRAY_LEN(locks); i++)
+			if (nr_rwlock_destroy(locks[i * 7 % ARRAY_LEN(locks)]))
+				_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +314,7 @@ int main(void)
 		cmocka_unit_test(shown_to_others),
 		cmocka_unit_test(reader_lock),
 		cmocka_unit_test(logs),
+		cmocka_unit_test(too_many_mappings),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

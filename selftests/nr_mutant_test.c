@@ -208,7 +208,7 @@ static struct nr_vspace *space;
 /*
  * A page whose tables come and go: two threads change it, the others walk
  * there; and are away between two walks, for the beginning of one is ordered,
- * too.
+ * too. And pages that stay, more and more of them, in chunks more and more.
  */
 static void *use_pages(void *number)
 {
@@ -219,10 +219,15 @@ static void *use_pages(void *number)
 	attr.replica = 1 + (uint32_t)(uintptr_t)number % 2;
 	if (nr_vspace_register(space, &attr, &c))
 		_exit(1);
-	for (int i = 0; i < 1500; i++) {
+	for (uint64_t i = 0; i < 1500; i++) {
+		const uint64_t far = i / 30 << 39;
+
 		if ((uintptr_t)number < 2) {
 			nr_vspace_walk(c, 0, &page);
+			nr_vspace_walk(c, far, &page);
 			sched_yield();
+		} else if (i % 30 == 29) {
+			nr_vspace_map(c, far, 0, NR_PAGE_4K, NR_PAGE_4K, 0);
 		} else if (nr_vspace_unmap(c, 0, NR_PAGE_4K)) {
 			nr_vspace_map(c, 0, 0, NR_PAGE_4K, NR_PAGE_4K, 0);
 		}

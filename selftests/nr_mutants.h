@@ -226,6 +226,8 @@ static const struct mutant mutants[] = {
 	  "what leads to a table is stored relaxed", NULL, 0 },
 	{ NR_MUTANT_RELAXED_WALK, "order of a walk's end",
 	  "a walk ends relaxed", NULL, 0 },
+	{ NR_MUTANT_RELAXED_CHUNKS, "order of what an arena knows",
+	  "where chunks are is known elsewhere, relaxed", NULL, 0 },
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "atomics.h"
 #include "util.h"
 
 #ifdef NR_TEST_POINTS
@@ -161,7 +162,8 @@ static void move_chunks(struct arena *a, void *at, uint64_t units, uint32_t n)
 
 	if (n)
 		memcpy(chunks, arena_chunks(a), n * sizeof(*chunks));
-	atomic_store_explicit(&a->chunks, chunks, memory_order_relaxed);
+	/* Release pairs with arena_chunks(): what has been copied. */
+	store_release_or_relaxed(&a->chunks, chunks, RELAXED_CHUNKS);
 }
 
 static void set_chunk(struct arena *a, uint32_t i, void *at, uint64_t units)

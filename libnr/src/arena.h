@@ -52,11 +52,12 @@ struct arena {
 	arena_ref free[ARENA_CLASSES];
 };
 
-/* Relaxed: whoever leads others to a chunk has ordered that. (No point: it
- * would be most of them.) */
+/* Acquire pairs with move_chunks(): whoever has led us to a chunk has ordered
+ * where it is, but not where that is known now. (No point: it would be most of
+ * them.) */
 static inline struct arena_chunk *arena_chunks(const struct arena *a)
 {
-	return atomic_load_explicit(&a->chunks, memory_order_relaxed);
+	return atomic_load_explicit(&a->chunks, memory_order_acquire);
 }
 
 static inline void *arena_at(const struct arena *a, arena_ref ref)

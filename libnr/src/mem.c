@@ -102,8 +102,17 @@ void mem_node_free(void *p, size_t size)
 {
 	if (!p)
 		return;
-	if (munmap(p, size))
-		abort(); /* it is not ours */
+	/*
+	 * The kernel makes one mapping of neighbours. In its middle this takes
+	 * one more, and there may be as many as there can be
+	 * (vm.max_map_count): then what is given back is the memory only, and
+	 * the addresses stay.
+	 */
+	if (munmap(p, size)) {
+		if (errno != ENOMEM)
+			abort(); /* it is not ours */
+		madvise(p, size, MADV_DONTNEED);
+	}
 	mapped(-(int64_t)size);
 }
 

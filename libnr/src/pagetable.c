@@ -181,7 +181,7 @@ static uint64_t change_whole(struct change *c, const struct place *in,
 	to = child(c->t, in, e);
 	if (!c->unmap)
 		return do_change(c, &to, r);
-	cut(in, i, 0);
+	set(in, i, 0);
 	free_tables(c->t, &to, e & ADDRESS);
 	return 1;
 }
@@ -197,7 +197,7 @@ static uint64_t change_part(struct change *c, const struct place *in,
 		to.hidden = 1;
 	now -= do_change(c, &to, r) * ONE_USED;
 	if (now < ONE_USED) {
-		cut(in, i, 0);
+		set(in, i, 0);
 		pages_free(&c->t->pages, now & ADDRESS);
 		return 1;
 	}

@@ -23,8 +23,8 @@ int pagetable_resolve(const struct pagetable *t, uint64_t va,
 		return -ENOENT;
 	for (unsigned level = TOP + 1; level--;) {
 		const entry *at = pages_at(&t->pages, table);
-		/* Dekker with cut(); acquire pairs with set(). */
-		uint64_t e = load_seq_cst(&at[slot(va, level)]);
+		/* Acquire pairs with set(). */
+		uint64_t e = load_acquire(&at[slot(va, level)]);
 
 		if (!(e & PRESENT))
 			return -ENOENT;

@@ -109,12 +109,6 @@ static inline void set(const struct place *p, unsigned i, uint64_t e)
 		store_release_or_relaxed(&p->at[i], e, RELAXED_ENTRY);
 }
 
-/* Nothing leads to that table any more. Dekker: see walkers.h. */
-static inline void cut(const struct place *p, unsigned i, uint64_t e)
-{
-	xchg_seq_cst(&p->at[i], e);
-}
-
 /* The part of the range [from, to) that is in slot @i, which begins at @base.
  */
 struct part {

@@ -26,8 +26,9 @@ void walkers_wait(struct walkers *all)
 	gate_lock(&all->gate);
 	for (struct walker *w = all->first; w; w = w->next) {
 		struct backoff b = { 0, 0 };
-		/* Dekker with walk_begin(); acquire pairs with walk_end(). */
-		uint64_t number = load_seq_cst(&w->number);
+		/* Adding nothing: release pairs with walk_begin(), see
+		 * walkers.h; acquire with walk_end(). */
+		uint64_t number = add_acq_rel(&w->number, 0);
 
 		while (number & 1 && load_acquire(&w->number) == number)
 			backoff_only(&b);

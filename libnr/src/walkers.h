@@ -9,8 +9,10 @@
  * it is rare that anybody has to wait, so what counts is what a walk costs.)
  *
  * A walker makes its number odd and then reads the structure; the other takes
- * out and then reads the numbers: Dekker's pattern, all four sequentially
- * consistent, so one sees the other.
+ * out and then reads the numbers. Both read and write the number in one step,
+ * so one of these is the first: if it is the walker's, the other finds it
+ * walking; if not, the walker acquires what the other has released, and that is
+ * all that was taken out before.
  */
 #ifndef NR_WALKERS_H
 #define NR_WALKERS_H
@@ -33,14 +35,14 @@ struct walker {
 void walkers_join(struct walkers *all, struct walker *w);
 void walkers_leave(struct walker *w);
 
-/* Until all that walk now have stopped. What was taken out before was taken out
- * by sequentially consistent stores. */
+/* Until all that walk now have stopped. Nobody finds after that what was taken
+ * out before. */
 void walkers_wait(struct walkers *all);
 
 static inline void walk_begin(struct walker *w)
 {
-	/* Relaxed: our own. Dekker with walkers_wait(), see above. */
-	xchg_seq_cst(&w->number, load_relaxed(&w->number) + 1);
+	/* Relaxed: our own. Acquire pairs with walkers_wait(), see above. */
+	xchg_acq_rel(&w->number, load_relaxed(&w->number) + 1);
 }
 
 static inline void walk_end(struct walker *w)
