@@ -195,7 +195,7 @@ else
 	echo 'ok uring_file # skip liburing is not installed'
 fi
 expect nr_scoreboard <<-END
-	the last one saw 1336 points
+	the last one sees 4000 points
 END
 expect nr_batches <<-END
 	libnr there, I use replica 1

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# What README.md promises: its server and client are taken from the text,
-# built against an installed library with nothing but pkg-config, and run.
+# What README.md promises: its programs are taken from the text, built against
+# installed libraries with nothing but pkg-config, and run.
 # Exits 0, 1, or 77 if it cannot be tried. $SKY_OUT or $O is the build folder.
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,6 +31,17 @@ for f in hello_server hello_client; do
 		$(pkg-config --cflags --libs skyipc)) ||
 		fail "$f.c does not compile"
 done
+
+# This one is an example as well.
+block nr_scoreboard.c >"$tmp/nr_scoreboard.c"
+lines=$(wc -l <examples/nr_scoreboard.c)
+[ "$lines" -le 60 ] || fail "nr_scoreboard.c has $lines lines"
+sed -n '/^#include/,$p' "$tmp/nr_scoreboard.c" >"$tmp/shown"
+sed -n '/^#include/,$p' examples/nr_scoreboard.c | cmp -s - "$tmp/shown" ||
+	fail "README.md and examples have different nr_scoreboard.c"
+(cd "$tmp" && $cc -Wall -Wextra -Werror -pthread -o nr_scoreboard \
+	nr_scoreboard.c $(pkg-config --cflags --libs nr)) ||
+	fail "nr_scoreboard.c does not compile"
 echo 'ok the programs of README.md compile'
 
 export LD_LIBRARY_PATH="$tmp/usr/lib" SKYIPC_DIR="$tmp"
@@ -43,6 +54,9 @@ kill -0 "$server" || fail 'the server has ended'
 kill "$server"
 wait "$server" 2>/dev/null && fail 'the server returned' || code=$?
 server=
+out=$(timeout -k 5 60 "$tmp/nr_scoreboard") || fail 'nr_scoreboard failed'
+[ "$out" = 'the last one sees 4000 points' ] ||
+	fail "nr_scoreboard printed '$out'"
 [ $code = 143 ] || fail "the server ended with $code"
 echo 'ok the programs of README.md run'
 
