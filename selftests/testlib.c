@@ -532,8 +532,10 @@ static unsigned transports(void)
 static int usable(const struct skyipc_transport_info *t, enum skyipc_mode mode)
 {
 	const char *only = getenv("SKY_TRANSPORT");
+	const char *modes = getenv("SKY_MODE");
 
-	if (!t->available || (only && strcmp(only, t->name)))
+	if (!t->available || (only && strcmp(only, t->name)) ||
+	    (modes && strcmp(modes, mode_names[mode])))
 		return 0;
 	/* Who polls does not enter the kernel. */
 	return !strcmp(t->name, "shm") || mode != SKYIPC_POLLING;
