@@ -35,25 +35,27 @@ static int by_index(const void *a, const void *b)
 }
 
 /* Each index once, without gaps. */
-static const char *check_unique(struct event *events, size_t n)
+static const char *check_unique(struct event *events, size_t n, uint64_t first)
 {
 	if (n)
 		qsort(events, n, sizeof(*events), by_index);
 	for (size_t i = 0; i < n && !events[i].is_read; i++)
-		if (events[i].at != i) {
+		if (events[i].at != first + i) {
 			snprintf(wrong, sizeof(wrong),
-				 "update %zu has index %llu: lost or doubled",
-				 i, (unsigned long long)events[i].at);
+				 "update %llu has index %llu: lost or doubled",
+				 (unsigned long long)first + i,
+				 (unsigned long long)events[i].at);
 			return wrong;
 		}
 	return NULL;
 }
 
-const char *history_check_indices(struct event *events, size_t n)
+const char *history_check_indices(struct event *events, size_t n,
+				  uint64_t first)
 {
 	struct moment_of *m = malloc(2 * n * sizeof(*m) + 1);
-	uint64_t *floor = malloc(n * sizeof(*floor) + 1), done = 0;
-	const char *bad = check_unique(events, n);
+	uint64_t *floor = malloc(n * sizeof(*floor) + 1), done = first;
+	const char *bad = check_unique(events, n, first);
 
 	if (!m || !floor)
 		abort();
@@ -98,13 +100,9 @@ static int by_version(const void *a, const void *b)
 	return y->is_read - x->is_read;
 }
 
-const char *history_replay(const struct history_model *model,
+const char *history_replay(const struct history_model *model, void *state,
 			   struct event *events, size_t n)
 {
-	unsigned char state[HISTORY_STATE_MAX] = { 0 };
-
-	if (model->size > sizeof(state))
-		return "state too long";
 	if (n)
 		qsort(events, n, sizeof(*events), by_version);
 	for (size_t i = 0; i < n; i++)

@@ -24,8 +24,10 @@ struct event {
 	uint64_t result;
 };
 
-/* NULL; or what is wrong with it. Sorts @events. */
-const char *history_check_indices(struct event *events, size_t n);
+/* NULL; or what is wrong with it. The first update has index @first, or is
+ * none. Sorts @events. */
+const char *history_check_indices(struct event *events, size_t n,
+				  uint64_t first);
 
 /*
  * A sequential model: apply @op to @state (@size bytes, zero at first) and say
@@ -47,8 +49,10 @@ struct history_model {
 /*
  * NULL; or what is wrong: @events, which history_check_indices() has accepted,
  * one after the other in the order that their indices tell. However many.
+ * @state: what they begin with, @model->size bytes, and after it what they come
+ * to: a longer history is checked piece by piece.
  */
-const char *history_replay(const struct history_model *model,
+const char *history_replay(const struct history_model *model, void *state,
 			   struct event *events, size_t n);
 
 #define HISTORY_MAX 64u

@@ -16,7 +16,7 @@
 
 static void indices(struct event *events, size_t n, int good)
 {
-	const char *bad = history_check_indices(events, n);
+	const char *bad = history_check_indices(events, n, 0);
 
 	if (good && bad)
 		fail_msg("refused: %s", bad);
@@ -195,6 +195,7 @@ static void model_of_load(void **state)
 /* The same by indices; and a history longer than one can search. */
 static void replay(void **state)
 {
+	unsigned char from[HISTORY_STATE_MAX] = { 0 }, half[HISTORY_STATE_MAX];
 	static struct event e[3000];
 	uint64_t sum = 0;
 
@@ -211,12 +212,23 @@ static void replay(void **state)
 				       .result = sum };
 		sum += is_read ? 0 : i;
 	}
-	assert_null(history_check_indices(e, ARRAY_LEN(e)));
-	assert_null(history_replay(&load_model, e, ARRAY_LEN(e)));
+	assert_null(history_check_indices(e, ARRAY_LEN(e), 0));
+	assert_null(history_replay(&load_model, from, e, ARRAY_LEN(e)));
+	/* In two pieces: the second goes on where the first has ended. */
+	assert_null(history_check_indices(e + 1500, 1500, 1000));
+	assert_non_null(history_check_indices(e + 1500, 1500, 0));
+	assert_non_null(history_check_indices(e + 1500, 1500, 1001));
+	memset(half, 0, sizeof(half));
+	assert_non_null(history_replay(&load_model, half, e + 1500, 1500));
+	memset(half, 0, sizeof(half));
+	assert_null(history_replay(&load_model, half, e, 1500));
+	assert_null(history_replay(&load_model, half, e + 1500, 1500));
+	assert_memory_equal(from, half, sizeof(from));
+	memset(from, 0, sizeof(from));
 	e[ARRAY_LEN(e) - 1].result++;
-	assert_null(history_check_indices(e, ARRAY_LEN(e)));
-	assert_non_null(history_replay(&load_model, e, ARRAY_LEN(e)));
-	assert_null(history_replay(&load_model, NULL, 0));
+	assert_null(history_check_indices(e, ARRAY_LEN(e), 0));
+	assert_non_null(history_replay(&load_model, from, e, ARRAY_LEN(e)));
+	assert_null(history_replay(&load_model, from, NULL, 0));
 }
 
 int main(void)

@@ -226,6 +226,16 @@ void load_thread(void *thread)
 
 /* ------------------------------------------------------------------------- */
 
+static void make_threads(struct load *l, uint64_t seed)
+{
+	memset(l->threads, 0, sizeof(l->threads));
+	for (uint32_t i = 0; i < l->attr.threads; i++) {
+		l->threads[i].load = l;
+		l->threads[i].number = i;
+		l->threads[i].random = seed * LOAD_THREADS + i;
+	}
+}
+
 void load_begin(struct load *l, const struct load_attr *attr, uint64_t seed)
 {
 	struct nr_attr a = NR_ATTR_INIT;
@@ -242,29 +252,21 @@ void load_begin(struct load *l, const struct load_attr *attr, uint64_t seed)
 		fprintf(stderr, "# nr_create: %s\n", strerror(-err));
 		abort();
 	}
-	memset(l->threads, 0, sizeof(l->threads));
-	for (uint32_t i = 0; i < attr->threads; i++) {
-		l->threads[i].load = l;
-		l->threads[i].number = i;
-		l->threads[i].random = seed * LOAD_THREADS + i;
-	}
+	l->updates = 0;
+	memset(l->state, 0, sizeof(l->state));
+	make_threads(l, seed);
 }
 
-const char *load_end(struct load *l)
+/* All that they did, in one piece */
+static struct event *gather(struct load *l, size_t *n)
 {
 	struct event *all;
-	uint64_t updates = 0;
-	size_t n = 0, at = 0;
-	const char *bad;
+	size_t at = 0;
 
-	for (uint32_t i = 0; i < l->attr.threads; i++) {
-		updates += l->threads[i].updates;
-		n += l->threads[i].nevents;
-		if (l->threads[i].context)
-			leave(&l->threads[i]);
-	}
-	bad = load_equal(l->nr, updates);
-	all = malloc((n + 1) * sizeof(*all));
+	*n = 0;
+	for (uint32_t i = 0; i < l->attr.threads; i++)
+		*n += l->threads[i].nevents;
+	all = malloc((*n + 1) * sizeof(*all));
 	if (!all)
 		abort();
 	for (uint32_t i = 0; i < l->attr.threads; i++) {
@@ -274,14 +276,48 @@ const char *load_end(struct load *l)
 			memcpy(all + at, t->events, t->nevents * sizeof(*all));
 		at += t->nevents;
 		free(t->events);
+		t->events = NULL;
 	}
+	return all;
+}
+
+static const char *check(struct load *l)
+{
+	const int whole = !l->updates;
+	uint64_t updates = l->updates;
+	const char *bad = NULL;
+	struct event *all;
+	size_t n;
+
+	for (uint32_t i = 0; i < l->attr.threads; i++) {
+		updates += l->threads[i].updates;
+		if (l->threads[i].context)
+			leave(&l->threads[i]);
+	}
+	all = gather(l, &n);
+	if (l->attr.keep)
+		bad = history_check_indices(all, n, l->updates);
 	if (!bad && l->attr.keep)
-		bad = history_check_indices(all, n);
-	if (!bad && l->attr.keep)
-		bad = history_replay(&load_model, all, n);
-	if (!bad && l->attr.keep && n <= HISTORY_MAX)
+		bad = history_replay(&load_model, l->state, all, n);
+	if (!bad && l->attr.keep && whole && n <= HISTORY_MAX)
 		bad = history_check(&load_model, all, n);
 	free(all);
+	l->updates = updates;
+	return bad ? bad : load_equal(l->nr, updates);
+}
+
+const char *load_go_on(struct load *l, uint64_t seed)
+{
+	const char *bad = check(l);
+
+	make_threads(l, seed);
+	return bad;
+}
+
+const char *load_end(struct load *l)
+{
+	const char *bad = check(l);
+
 	if (nr_destroy(l->nr) && !bad)
 		bad = "contexts are left";
 	if (sched_mapped(0) && !bad)

@@ -46,13 +46,15 @@ struct load_thread {
 	struct event *events;
 	uint32_t nevents, cap;
 	uint64_t worst; /* longest update, ns */
-	uint64_t total;
 };
 
 struct load {
 	struct load_attr attr;
 	struct nr *nr;
 	struct load_thread threads[LOAD_THREADS];
+	/* Of what has been checked: how many updates, and what they came to */
+	uint64_t updates;
+	unsigned char state[HISTORY_STATE_MAX];
 	uint64_t (*now)(void);
 	void (*fail)(const char *fmt, ...)
 		__attribute__((format(printf, 1, 2)));
@@ -62,7 +64,12 @@ struct load {
 void load_begin(struct load *l, const struct load_attr *attr, uint64_t seed);
 void load_thread(void *thread);
 
-/* All threads have ended. NULL, or what was wrong. Frees everything. */
+/*
+ * All threads have ended. NULL, or what was wrong with what they did. Ready for
+ * them to go on with the same structure, with another @seed.
+ */
+const char *load_go_on(struct load *l, uint64_t seed);
+/* The same for the last time. Frees everything. */
 const char *load_end(struct load *l);
 
 /* ---- the structure ------------------------------------------------------ */

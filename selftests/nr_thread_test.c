@@ -87,27 +87,19 @@ static const struct test_load loads[] = {
 };
 
 /* How many operations that were. */
-static uint64_t run_round(const struct load_attr *attr, uint64_t seed)
+static uint64_t run_round(struct load *l)
 {
-	static struct load l;
 	pthread_t threads[LOAD_THREADS];
 	uint64_t n = 0;
-	const char *bad;
 
-	l.now = time_ns;
-	l.fail = fail_thread;
-	load_begin(&l, attr, seed);
-	for (uint32_t i = 0; i < attr->threads; i++)
+	for (uint32_t i = 0; i < l->attr.threads; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, thread_main,
-						&l.threads[i]),
+						&l->threads[i]),
 				 0);
-	for (uint32_t i = 0; i < attr->threads; i++)
+	for (uint32_t i = 0; i < l->attr.threads; i++)
 		pthread_join(threads[i], NULL);
-	bad = load_end(&l);
-	if (bad)
-		fail_msg("%s", bad);
-	for (uint32_t i = 0; i < attr->threads; i++)
-		n += l.threads[i].updates + l.threads[i].reads;
+	for (uint32_t i = 0; i < l->attr.threads; i++)
+		n += l->threads[i].updates + l->threads[i].reads;
 	return n;
 }
 
@@ -117,14 +109,25 @@ static void run_load(void **state)
 	struct load_attr attr = t->attr;
 	struct progress p = progress_begin(t->name);
 	uint64_t done = 0, want;
+	static struct load l;
+	const char *bad;
 
 	attr.keep = 1;
 	attr.steps = STEPS / slowness;
 	want = progress_number("NR_OPERATIONS", 4 * attr.steps * attr.threads);
-	for (uint64_t round = 0; done < want; round++) {
-		done += run_round(&attr, round);
+	l.now = time_ns;
+	l.fail = fail_thread;
+	load_begin(&l, &attr, 0);
+	/* One history, which is checked piece by piece. */
+	for (uint64_t round = 1; (done += run_round(&l)) < want; round++) {
+		bad = load_go_on(&l, round);
+		if (bad)
+			fail_msg("%s", bad);
 		progress(&p, done, want);
 	}
+	bad = load_end(&l);
+	if (bad)
+		fail_msg("%s", bad);
 	printf("# %s: %llu operations\n", t->name, (unsigned long long)done);
 }
 
