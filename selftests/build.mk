@@ -123,6 +123,7 @@ nr_cnr_srcs := selftests/testlib.c $(patsubst %,selftests/nr_%.c,\
 	cnr_object sched history)
 nr_cnr_test_srcs := $(nr_cnr_srcs) $(nr_pages_srcs)
 nr_cnr_test_libs := $(nr_pages_libs)
+nr_cnr_index_test_srcs := selftests/testlib.c selftests/nr_order.c selftests/nr_sched.c
 nr_cnr_parts_test_srcs := $(nr_cnr_srcs)
 nr_cnr_unit_test_srcs := $(nr_cnr_srcs)
 nr_async_test_srcs := $(nr_cnr_srcs)
