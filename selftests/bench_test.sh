@@ -140,7 +140,7 @@ nr() {
 	local words=$1 names=$2
 	shift 2
 	# shellcheck disable=SC2086 # names
-	if run 0 nr "$@" --topology 1x2 --topology 2x1 --entries 1000 \
+	if run 0 "${question:-nr}" "$@" --topology 1x2 --topology 2x1 --entries 1000 \
 		--seconds 0.06 --warm-up 0.01 --rounds 2 --sample 4 &&
 		rows_have $names && adds_up; then
 		ok "$words"
@@ -158,7 +158,7 @@ nr 'nr: a map, all peers' "$locks $map_peers" --threads 2 \
 	--writes 0,50,100
 nr 'nr: zipf, and more threads than CPUs' "$locks" --threads $((2 * cpus + 1)) \
 	--skew zipf --writes 10
-nr 'nr: an address space' "$locks libnr-walk" --structure vspace --threads 2 \
+question=vspace nr 'vspace: an address space' "$locks libnr-walk" --threads 2 \
 	--writes 0,50,100
 nr 'nr: an ordered map' "$locks" --structure omap --threads 2 --writes 10,100
 nr 'nr: a queue, all peers' "$locks $(echo "$nr_peers" | grep -ow 'tbb\|wfcq')" \

@@ -345,6 +345,7 @@ static void counter(void **state)
 	assert_int_equal(nr_map_get(c, "n", 1, &n, 8), 8);
 	assert_true(n == THREADS * (10000 / slowness));
 	nr_map_leave(c);
+	assert_true(map_is_equal(shared));
 	assert_int_equal(nr_map_destroy(shared), 0);
 }
 

@@ -224,7 +224,10 @@ static const char *run_beside(uint64_t seed, void (*holds)(void *arg))
 		return bad;
 	nr_leave(looking);
 	nr_leave(other);
-	return nr_destroy(inspected) ? "contexts are left" : NULL;
+	bad = load_equal(inspected, 2);
+	if (nr_destroy(inspected))
+		bad = "contexts are left";
+	return bad;
 }
 
 static const char *run_inspect(uint64_t seed)
