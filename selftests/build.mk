@@ -84,7 +84,7 @@ nr_tests := $(filter nr_%,$(selftests))
 nr_points_tests := $(filter nr_schedule_test nr_mutant_test nr_%memory_test \
 	nr_history_test,$(nr_tests))
 nr_tests_cflags := -Ilibnr/src -Iselftests
-nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object scenario actors \
+nr_sched_srcs := $(patsubst %,selftests/nr_%.c,sched history load load_object scenario actors watch \
 	map_scenario omap_scenario queue_scenario vspace_scenario \
 	memfs_scenario cnr_scenario cnr_part_scenario cnr_object)
 # ... and what lets them be many

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "nr_scenario.h"
+#include "nr_watch.h"
+
 /* ---- fibers ------------------------------------------------------------- */
 
 struct nr_attr actors_attr(uint64_t seed)
@@ -104,6 +107,13 @@ const char *actors_end(struct actors *all, const char *bad)
 	return !bad && sched_mapped(0) ? "memory is left" : bad;
 }
 
+static void invariants(void *arg)
+{
+	struct actors *all = arg;
+
+	watch_log(all->type->nr(all->structure), "log");
+}
+
 const char *actors_run(struct actors *all, uint64_t seed)
 {
 	struct sched_fiber fibers[ACTORS];
@@ -116,7 +126,9 @@ const char *actors_run(struct actors *all, uint64_t seed)
 								 : come_and_go,
 						  &actors[i] };
 	}
+	sched_watch(scenario_invariants ? invariants : NULL, all);
 	bad = sched_run(seed, fibers, ACTORS);
+	sched_watch(NULL, NULL);
 	/* Then fibers are still inside. */
 	if (bad)
 		return bad;

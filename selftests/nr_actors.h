@@ -28,6 +28,7 @@ struct actors_type {
 	int (*add)(void *structure, int place);
 	int (*remove)(void *structure, uint32_t replica);
 	int (*destroy)(void *structure);
+	struct nr *(*nr)(void *structure);
 };
 
 /* name_type: those of nr_NAME */
@@ -58,9 +59,13 @@ struct actors_type {
 	{                                                                      \
 		return nr_##name##_destroy(structure);                         \
 	}                                                                      \
+	static struct nr *name##_nr(void *structure)                           \
+	{                                                                      \
+		return nr_##name##_nr(structure);                              \
+	}                                                                      \
 	static const struct actors_type name##_type = {                        \
 		name##_join,   name##_leave,   name##_add,                     \
-		name##_remove, name##_destroy,                                 \
+		name##_remove, name##_destroy, name##_nr,                      \
 	}
 
 struct actor {

@@ -38,6 +38,9 @@ extern const struct history_model cnr_test_model;
  * what is wrong. */
 const char *cnr_test_equal(struct nr_cnr *cnr, uint64_t sum);
 
+/* Has the same been done of that log, in the same order, in both objects? */
+int cnr_test_same(const void *one, const void *other, uint32_t log);
+
 /* One of them, at random, and its result. */
 void cnr_test_step(const struct cnr_test *test, struct nr_cnr_context *c,
 		   uint64_t *random, struct cnr_test_op *op, uint64_t *result);

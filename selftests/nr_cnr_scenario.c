@@ -13,6 +13,7 @@
 #include "cnr.h"
 #include "nr_cnr_object.h"
 #include "nr_sched.h"
+#include "nr_watch.h"
 
 #define FIBERS 4
 #define STEPS 4
@@ -120,28 +121,29 @@ static void come_and_go(void *arg)
 	}
 }
 
-/* Of each log, those of log.h; and of all: what one part has done of an
- * operation in several logs all have. */
+/* Parts that are at the same place of a log have done the same of it. */
+static void same_parts(const struct nr *log, uint32_t number)
+{
+	const struct replica *first = log->replicas;
+
+	for (const struct replica *r = first; r; r = r->next)
+		if (r->ltail == first->ltail && !r->lock.writer &&
+		    !first->lock.writer &&
+		    !cnr_test_same(r->object, first->object, number))
+			sched_fail("log %u: replicas %u and %u differ at %llu",
+				   number, first->id, r->id,
+				   (unsigned long long)r->ltail);
+}
+
 static void invariants(void *arg)
 {
+	char name[] = "log 0";
+
 	(void)arg;
 	for (uint32_t i = 0; i < run.config->test.logs; i++) {
-		const struct nr *nr = run.cnr->logs[i];
-		uint64_t head = nr->log.head, ctail = nr->log.ctail;
-		uint64_t tail = nr->log.tail;
-
-		if (ctail > tail || tail > head + nr->log.size)
-			sched_fail("log %u: head %llu, ctail %llu, tail %llu",
-				   i, (unsigned long long)head,
-				   (unsigned long long)ctail,
-				   (unsigned long long)tail);
-		for (struct replica *r = nr->replicas; r; r = r->next)
-			if (r->ltail > ctail || r->ltail < head)
-				sched_fail("log %u, replica %u: head %llu, "
-					   "ltail %llu, ctail %llu",
-					   i, r->id, (unsigned long long)head,
-					   (unsigned long long)r->ltail,
-					   (unsigned long long)ctail);
+		name[4] = (char)('0' + i);
+		watch_log(run.cnr->logs[i], name);
+		same_parts(run.cnr->logs[i], i);
 	}
 }
 
