@@ -87,6 +87,21 @@ if [ "${NR_MODELS:-}" = long ]; then
 	expect holds 'reads, log of 4' -DLOG=4 -DFIRST=4 -DSECOND=1
 fi
 
+model=$models/nr_slots.pml
+expect holds 'slots, batches and a full log'
+for m in NO_RETRY TWICE OVERTAKE SYNC_LATE; do
+	expect wrong $m -D$m
+done
+
+model=$models/nr_late.pml
+expect holds 'replicas that come and go'
+for m in LATE_LTAIL LATE_COLLECT REMOVE_USED; do
+	expect wrong $m -D$m
+done
+if [ "${NR_MODELS:-}" = long ]; then
+	expect holds 'replicas that come and go, more updates' -DFIRST=3 -DSECOND=3
+fi
+
 model=$models/nr_lock.pml
 expect holds 'reader lock, one writer' -DWRITERS=1 -DROUNDS=4
 expect holds 'reader lock, two writers' -DBYPASS=0
