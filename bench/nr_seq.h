@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The sequential structures that libnr replicates, for peers that put a lock
- * around them. A queue is an ordered map whose keys count what was put in, as
- * in libnr.
+ * around them.
  */
 #ifndef BENCH_NR_SEQ_H
 #define BENCH_NR_SEQ_H
@@ -11,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <nr_items.h>
 #include <nr_sorted.h>
 #include <nr_table.h>
 
@@ -29,8 +29,8 @@ static inline uint64_t nr_ordered_key(uint64_t key)
 struct seq {
 	struct nr_table *table;
 	struct nr_sorted *sorted;
+	struct nr_items *items;
 	struct nr_pagetable *pages;
-	uint64_t puts;
 	uint64_t keys; /* are below that */
 };
 
@@ -114,52 +114,37 @@ static inline uint64_t seq_omap_count(const struct seq *s)
 
 static inline int seq_queue_create(struct seq *s)
 {
-	return nr_sorted_create(&s->sorted);
-}
-
-static inline int seq_queue_first(const struct seq *s, uint64_t *bytes,
-				  uint64_t *value)
-{
-	struct nr_entry e;
-	int err = nr_sorted_find(s->sorted, NULL, 0, NR_FIRST, &e);
-
-	if (!err) {
-		memcpy(bytes, e.key, sizeof(*bytes));
-		memcpy(value, e.value, sizeof(*value));
-	}
-	return err;
+	return nr_items_create(NR_FIFO, &s->items);
 }
 
 static inline int seq_queue_get(const struct seq *s, uint64_t key,
 				uint64_t *value)
 {
-	uint64_t bytes;
+	const void *first = nr_items_first(s->items, NULL, NULL);
 
 	(void)key;
-	return seq_queue_first(s, &bytes, value);
+	if (!first)
+		return -ENOENT;
+	memcpy(value, first, sizeof(*value));
+	return 0;
 }
 
 static inline int seq_queue_put(struct seq *s, uint64_t key, uint64_t value)
 {
-	uint64_t bytes = nr_ordered_key(s->puts++);
-
 	(void)key;
-	return nr_sorted_put(s->sorted, &bytes, sizeof(bytes), &value,
-			     sizeof(value), 0);
+	return nr_items_put(s->items, &value, sizeof(value), 0);
 }
 
 static inline int seq_queue_remove(struct seq *s, uint64_t key, uint64_t *value)
 {
-	uint64_t bytes;
-	int err = seq_queue_first(s, &bytes, value);
+	int err = seq_queue_get(s, key, value);
 
-	(void)key;
-	return err ? err : nr_sorted_remove(s->sorted, &bytes, sizeof(bytes));
+	return err ? err : nr_items_drop(s->items);
 }
 
 static inline uint64_t seq_queue_count(const struct seq *s)
 {
-	return nr_sorted_count(s->sorted);
+	return nr_items_count(s->items);
 }
 
 /* -------------------------------------------------------- address space -- */
@@ -207,6 +192,7 @@ static inline void seq_destroy(struct seq *s)
 	nr_pagetable_destroy(s->pages);
 	nr_table_destroy(s->table);
 	nr_sorted_destroy(s->sorted);
+	nr_items_destroy(s->items);
 }
 
 #endif /* BENCH_NR_SEQ_H */

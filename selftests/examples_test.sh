@@ -268,6 +268,13 @@ expect nr_tree <<-END
 	too 500
 	2 names
 END
+expect nr_todo <<-END
+	at once: put out the fire
+	3 more
+	3 cook
+	3 eat
+	7 sweep
+END
 expect nr_words <<-END
 	3 words
 	rose: 4

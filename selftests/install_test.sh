@@ -95,6 +95,7 @@ static int use_others(void)
 	struct nr_cnr_ops ops = NR_CNR_OPS_INIT;
 	struct nr_pagetable *tables;
 	struct nr_sorted *sorted;
+	struct nr_items *items;
 	struct nr_vspace *space;
 	struct nr_files *files;
 	struct nr_queue *queue;
@@ -108,10 +109,12 @@ static int use_others(void)
 	    nr_vspace_create(&vattr, &space) || nr_vspace_destroy(space) ||
 	    nr_memfs_create(&fattr, &fs) || nr_memfs_destroy(fs) ||
 	    nr_sorted_create(&sorted) || nr_files_create(&files) ||
+	    nr_items_create(NR_LIFO, &items) ||
 	    nr_pagetable_create(NULL, &tables))
 		return -1;
 	nr_files_destroy(files);
 	nr_sorted_destroy(sorted);
+	nr_items_destroy(items);
 	nr_pagetable_destroy(tables);
 	return nr_cnr_create(&ops, &cattr, &cnr) == 0; /* without functions */
 }

@@ -196,6 +196,58 @@ static void against_a_list(enum nr_order order)
 	assert_int_equal(nr_queue_destroy(q), 0);
 }
 
+/* The sequential structure by itself, for each order */
+static void alone(void **state)
+{
+	static struct model m;
+	unsigned char item[300];
+	struct nr_items *items;
+	uint64_t priority;
+	const void *first;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(nr_items_create((enum nr_order)3, &items), -EINVAL);
+	for (unsigned n = 0; n < 60000 / slowness; n++) {
+		struct walk w = { &m, 0 };
+
+		if (n % (20000 / slowness) == 0) {
+			memset(&m, 0, sizeof(m));
+			m.order = (enum nr_order)(n / (20000 / slowness));
+			assert_int_equal(nr_items_create(m.order, &items), 0);
+		}
+		first = nr_items_first(items, &len, &priority);
+		if (m.n)
+			check_item(&m, 0, first, len, priority);
+		else
+			assert_null(first);
+		/* It grows and shrinks for long. */
+		if (below(&m, 4) + (n / 500 & 1) < 2 && m.n < MOST) {
+			len = below(&m, sizeof(item));
+			priority = below(&m, 5);
+			memset(item, (int)(n & 255), len);
+			assert_int_equal(
+				nr_items_put(items, item, len, priority), 0);
+			model_put(&m, priority, len, n & 255);
+		} else if (m.n) {
+			assert_int_equal(nr_items_drop(items), 0);
+			memmove(&m.item[0], &m.item[1],
+				--m.n * sizeof(m.item[0]));
+		} else {
+			assert_int_equal(nr_items_drop(items), -ENOENT);
+		}
+		assert_int_equal(nr_items_count(items), m.n);
+		assert_int_equal(nr_items_each(items, walk, &w), 0);
+		assert_int_equal(w.i, m.n);
+		if (n % (20000 / slowness) + 1 < 20000 / slowness)
+			continue;
+		assert_int_equal(nr_items_put(items, item, NR_ITEM_MAX, 0),
+				 -EMSGSIZE);
+		nr_items_destroy(items);
+	}
+	nr_items_destroy(NULL);
+}
+
 static void fifo(void **state)
 {
 	(void)state;
@@ -288,7 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(basics),    cmocka_unit_test(fifo),
 		cmocka_unit_test(lifo),	     cmocka_unit_test(by_priority),
-		cmocka_unit_test(each_once),
+		cmocka_unit_test(each_once), cmocka_unit_test(alone),
 	};
 
 	return cmocka_run_group_tests_name("queues", tests, NULL, NULL);

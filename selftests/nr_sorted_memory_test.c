@@ -135,6 +135,22 @@ static void a_sorted(void)
 	nr_sorted_destroy(s);
 }
 
+static void some_items(void)
+{
+	static const char item[500];
+	struct nr_items *items;
+	uint64_t n = 0;
+
+	if (!tried(nr_items_create(NR_PRIORITY, &items)))
+		return;
+	for (uint64_t i = 0; i < PUTS; i++) {
+		n += (uint64_t)tried(nr_items_put(
+			items, item, i * 131 % sizeof(item), i * 7 % 11));
+		assert_true(nr_items_count(items) == n);
+	}
+	nr_items_destroy(items);
+}
+
 static void ordered_map(void **state)
 {
 	(void)state;
@@ -153,6 +169,12 @@ static void queue(void **state)
 	each_allocation_fails(a_queue, 0);
 }
 
+static void items(void **state)
+{
+	(void)state;
+	each_allocation_fails(some_items, 0);
+}
+
 static void sorted(void **state)
 {
 	(void)state;
@@ -166,6 +188,7 @@ int main(void)
 		cmocka_unit_test(ordered_map_later),
 		cmocka_unit_test(queue),
 		cmocka_unit_test(sorted),
+		cmocka_unit_test(items),
 	};
 
 	return cmocka_run_group_tests_name("ordered, without memory", tests,

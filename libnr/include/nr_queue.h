@@ -5,7 +5,7 @@
  *
  * Made with nr.h; what is said there of errors, attributes, threads, contexts
  * and waiting holds here, too; and what nr_map.h says of memory. The sequential
- * structure below it is that of nr_sorted.h.
+ * structure below it is that of nr_items.h.
  *
  * Everything that is put or taken is an update, done again on every node: this
  * is for queues that are also looked at, or whose content has to be on all
@@ -16,6 +16,7 @@
 #define NR_QUEUE_H
 
 #include <nr.h>
+#include <nr_items.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,16 +24,6 @@ extern "C" {
 
 struct nr_queue;
 struct nr_queue_context;
-
-/** What is taken first? */
-enum nr_order {
-	NR_FIFO = 0, /* what was put first: a queue */
-	NR_LIFO,     /* what was put last: a stack */
-	NR_PRIORITY, /* the smallest priority; of equal ones the first */
-};
-
-/** Bytes of an item that are too many. */
-#define NR_ITEM_MAX (UINT32_C(1) << 29)
 
 /**
  * struct nr_queue_attr - how a queue is to be

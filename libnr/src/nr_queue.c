@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "hash.h"
+#include "nr_queue.h"
 #include "pooled.h"
 #include "queue.h"
 #include "util.h"
@@ -286,12 +287,8 @@ struct each {
 static void ask_each(const void *object, struct pooled_query *q)
 {
 	const struct each *e = (void *)q;
-	const struct queue *queue = object;
-	const struct node *n = queue_first(queue);
 
-	for (q->ret = 0; n && !q->ret; n = sorted_next(&queue->sorted, n))
-		q->ret = e->fn(node_value(n), n->vlen, queue_priority(queue, n),
-			       e->arg);
+	q->ret = queue_each(object, e->fn, e->arg);
 }
 
 NR_PUBLIC int nr_queue_each(struct nr_queue_context *c,

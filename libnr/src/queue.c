@@ -61,3 +61,16 @@ uint64_t queue_priority(const struct queue *q, const struct node *n)
 {
 	return q->order == NR_PRIORITY ? get_number(node_key(n)) : 0;
 }
+
+int queue_each(const struct queue *q,
+	       int (*fn)(const void *item, size_t len, uint64_t priority,
+			 void *arg),
+	       void *arg)
+{
+	const struct node *n = queue_first(q);
+	int ret = 0;
+
+	for (; n && !ret; n = sorted_next(&q->sorted, n))
+		ret = fn(node_value(n), n->vlen, queue_priority(q, n), arg);
+	return ret;
+}

@@ -10,7 +10,7 @@
 #ifndef NR_QUEUE_INTERNAL_H
 #define NR_QUEUE_INTERNAL_H
 
-#include "nr_queue.h"
+#include "nr_items.h"
 #include "sorted.h"
 
 struct queue {
@@ -31,5 +31,11 @@ void queue_remove_first(struct queue *q);
 
 /* What its item was put in with; 0 where there are none. */
 uint64_t queue_priority(const struct queue *q, const struct node *n);
+
+/* As nr_items_each(). */
+int queue_each(const struct queue *q,
+	       int (*fn)(const void *item, size_t len, uint64_t priority,
+			 void *arg),
+	       void *arg);
 
 #endif
