@@ -161,6 +161,84 @@ static void policy_update(void *object, const void *op, size_t len,
  * Who brings another node's replica forward has the policy of that node while
  * its functions run, and then his own again.
  */
+/* ---- results by callback ------------------------------------------------ */
+
+struct told {
+	unsigned times;
+	uint64_t sum, cells[4];
+};
+
+struct tell {
+	void (*callback)(struct told *told, const uint64_t *cells);
+	struct told *told;
+	uint64_t cell;
+};
+
+static void keep_all(struct told *told, const uint64_t *cells)
+{
+	told->times++;
+	told->sum = 0;
+	memcpy(told->cells, cells, sizeof(told->cells));
+	for (size_t i = 0; i < ARRAY_LEN(told->cells); i++)
+		told->sum += cells[i];
+}
+
+static void add_and_tell(void *object, const void *op, size_t len, void *result)
+{
+	const struct tell *t = op;
+	uint64_t *cells = object;
+
+	assert_int_equal(len, sizeof(*t));
+	cells[t->cell]++;
+	if (result)
+		t->callback(t->told, cells);
+}
+
+static int same_cells(uint32_t replica, const void *object, void *arg)
+{
+	(void)replica;
+	return memcmp(object, arg, sizeof(((struct told *)0)->cells));
+}
+
+/* One longer than any result: told once, whoever combines, now or later. */
+static void results_by_callback(void **state)
+{
+	struct nr_ops ops = NR_OPS_INIT;
+	struct nr_context *c[2];
+	struct told told[2];
+	uint64_t tags[2];
+	char result;
+	struct nr *nr;
+
+	(void)state;
+	ops.object_size = sizeof(told[0].cells);
+	ops.result_size = 1;
+	ops.update = add_and_tell;
+	nr = cells_make(&ops, 4, 2);
+	c[0] = cells_join(nr, 1, 0);
+	c[1] = cells_join(nr, 2, 0);
+	for (uint64_t i = 0; i < 100; i++) {
+		struct tell t = { keep_all, &told[0], i % 4 };
+
+		memset(told, 0, sizeof(told));
+		assert_int_equal(nr_update(c[i % 2], &t, sizeof(t), &result),
+				 0);
+		assert_true(told[0].times == 1 && told[0].sum == 3 * i + 1);
+		/* Its result is not wanted: nobody is told. */
+		t.told = &told[1];
+		assert_int_equal(nr_update(c[i % 2], &t, sizeof(t), NULL), 0);
+		assert_int_equal(told[1].times, 0);
+		assert_int_equal(
+			nr_submit(c[1 - i % 2], &t, sizeof(t), &result, i), 0);
+		assert_int_equal(nr_wait(c[1 - i % 2], tags, 2, 1), 1);
+		assert_true(told[1].times == 1 && told[1].sum == 3 * i + 3);
+	}
+	assert_int_equal(nr_inspect(nr, same_cells, told[1].cells), 0);
+	nr_leave(c[0]);
+	nr_leave(c[1]);
+	assert_int_equal(nr_destroy(nr), 0);
+}
+
 static void policy_is_restored(void **state)
 {
 	struct nr_ops ops = NR_OPS_INIT;
@@ -202,6 +280,7 @@ int main(void)
 		cmocka_unit_test(an_idle_replica),
 		cmocka_unit_test(statistics),
 		cmocka_unit_test(policy_is_restored),
+		cmocka_unit_test(results_by_callback),
 	};
 
 	return cmocka_run_group_tests_name("replicas", tests, NULL, NULL);

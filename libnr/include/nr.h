@@ -86,7 +86,11 @@ struct nr_topology;
  *               only. @result has room for result_size bytes, which are zero;
  *               it is NULL on replicas where nobody waits for it, if the
  *               caller wants none, or if result_size is 0. Both are aligned
- *               to 8, wherever the caller's are; to more they may not be.
+ *               to 8, wherever the caller's are; to more they may not be. For
+ *               results of any length an operation can have the address of a
+ *               callback, and of what it needs: @result is not NULL on one
+ *               replica, where the caller waits, so both are there, and there
+ *               @update may call it. (nr_queue_take() is made so.)
  * @read:        reads. Many may run at the same time on one replica, beside no
  *               update. @op and @result are what the caller gave. NULL: this
  *               structure is never read.
