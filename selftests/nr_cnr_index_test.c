@@ -350,7 +350,8 @@ static int checked(const struct order_event *events, size_t n, uint32_t things,
 	uint64_t versions[THINGS] = { first, first };
 	struct order_event e[8];
 
-	memcpy(e, events, n * sizeof(*e));
+	if (n)
+		memcpy(e, events, n * sizeof(*e));
 	for (size_t i = 0; i < n; i++)
 		e[i].things = e[i].things ? e[i].things : things;
 	return !order_check(e, n, versions);

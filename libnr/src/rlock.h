@@ -99,14 +99,14 @@ void rlock_write_wait(struct rlock *l, struct reader *r, uint32_t section) cold;
 static inline void rlock_write_begin(struct rlock *l)
 {
 	uint32_t section = load_relaxed(&l->section) + 1;
-	struct reader **at = l->readers, **end = at + l->n;
+	struct reader **at = l->readers;
 
 	invariant(!load_relaxed(&l->writer));
 	store_relaxed(&l->section, section);
 	/* This and the loads: Dekker with rlock_read_begin(). The loads also
 	 * acquire what rlock_read_end() has released. */
 	xchg_seq_cst(&l->writer, 1);
-	for (; at < end; at++)
+	for (uint32_t n = l->n; n; n--, at++)
 		if (unlikely(load_seq_cst(&(*at)->state)))
 			rlock_write_wait(l, *at, section);
 }
