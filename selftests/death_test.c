@@ -159,6 +159,8 @@ static void test_client_dies(void **state)
 {
 	static const unsigned nths[] = { 1, 2, 5 };
 	const struct variant *variant = *state;
+	/* In haste each point once, in another way each time. */
+	const unsigned step = getenv("SKY_FEW") ? WAYS + 1 : 1;
 	struct footprint fp;
 	struct fixture f;
 
@@ -169,7 +171,7 @@ static void test_client_dies(void **state)
 
 		if (!is_reached(s, variant))
 			continue;
-		for (unsigned k = 0; k < ARRAY_LEN(nths) * WAYS; k++) {
+		for (unsigned k = 0; k < ARRAY_LEN(nths) * WAYS; k += step) {
 			struct victim v = { f.name, s->point, nths[k / WAYS],
 					    k % WAYS, SIGKILL };
 			int hit = client_dies_at(&f, &fp, &v);
@@ -179,7 +181,7 @@ static void test_client_dies(void **state)
 			if (!hit)
 				break;
 		}
-		if (hits < (int)WAYS)
+		if (hits < (step > 1 ? 1 : (int)WAYS))
 			fail_msg("%s is not reached", s->point);
 	}
 	fixture_down(&f);
