@@ -389,18 +389,11 @@ int main(void)
 {
 	struct CMUnitTest tests[ARRAY_LEN(loads) + 1] = { cmocka_unit_test(
 		checker) };
-	const char *only = getenv("NR_LOAD");
-	size_t n = 1;
+	size_t n = progress_loads(tests + 1, loads, ARRAY_LEN(loads),
+				  sizeof(loads[0]), run_load);
 
-	for (size_t i = 0; i < ARRAY_LEN(loads); i++) {
-		if (only && strcmp(only, loads[i].name))
-			continue;
-		tests[n++] = (struct CMUnitTest){
-			.name = loads[i].name,
-			.test_func = run_load,
-			.initial_state = (void *)(uintptr_t)&loads[i],
-		};
-	}
-	return _cmocka_run_group_tests("several logs, by version", tests, n,
+	if (!n)
+		return 2;
+	return _cmocka_run_group_tests("several logs, by version", tests, n + 1,
 				       NULL, NULL);
 }

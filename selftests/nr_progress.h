@@ -15,6 +15,35 @@ static inline uint64_t progress_number(const char *name, uint64_t otherwise)
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+/*
+ * A test of each of @n loads, @size bytes each, whose first member is the name;
+ * of that which NR_LOAD names, if it is set: how many these are. 0: none, which
+ * has been said.
+ */
+static inline size_t progress_loads(struct CMUnitTest *tests, const void *loads,
+				    size_t n, size_t size,
+				    CMUnitTestFunction run)
+{
+	const char *only = getenv("NR_LOAD");
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const void *load = (const char *)loads + i * size;
+		const char *name = *(const char *const *)load;
+
+		if (only && strcmp(only, name))
+			continue;
+		tests[found++] = (struct CMUnitTest){
+			.name = name,
+			.test_func = run,
+			.initial_state = (void *)(uintptr_t)load,
+		};
+	}
+	if (!found)
+		fprintf(stderr, "%s: no such load\n", only);
+	return found;
+}
+
 struct progress {
 	const char *name;
 	uint64_t begin, next;

@@ -317,21 +317,12 @@ int main(void)
 		cmocka_unit_test(reader_lock),
 		cmocka_unit_test(no_long_waits),
 	};
-	const char *only = getenv("NR_LOAD");
-	size_t n = only ? 0 : 2;
+	size_t others = getenv("NR_LOAD") ? 0 : 2;
+	size_t n = progress_loads(tests + others, loads, ARRAY_LEN(loads),
+				  sizeof(loads[0]), run_load);
 
-	for (size_t i = 0; i < ARRAY_LEN(loads); i++) {
-		if (only && strcmp(only, loads[i].name))
-			continue;
-		tests[n++] = (struct CMUnitTest){
-			.name = loads[i].name,
-			.test_func = run_load,
-			.initial_state = (void *)(uintptr_t)&loads[i],
-		};
-	}
-	if (!n) {
-		fprintf(stderr, "%s: no such load\n", only);
+	if (!n)
 		return 2;
-	}
+	n += others;
 	return _cmocka_run_group_tests("threads", tests, n, NULL, NULL);
 }

@@ -1,16 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# blackbox_test.sh KERNEL [NAME=VALUE...]: blackbox.list in a guest with VMX, and
-# that environment. Exits 77 if what that takes cannot be had.
+# blackbox_test.sh KERNEL RUN-OPTIONS...: blackbox.list in a guest with VMX. Exits
+# 77 if what that takes cannot be had.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 kernel=$1
 shift
-for set; do
-	shift
-	set -- "$@" --env "$set"
-done
 out=$(cd "${SKY_OUT:-build}" && pwd) || exit 1
 vm=selftests/vm
 

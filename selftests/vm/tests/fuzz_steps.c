@@ -70,6 +70,17 @@ static void touch(int fd)
 	if (!fuzz_one_in(20))
 		munmap(m, len);
 }
+
+static unsigned index_of(unsigned long number)
+{
+	unsigned i = 0;
+
+	while (fuzz_numbers[i].number != number)
+		i++;
+	return i;
+}
+
+/* What this thread does for most of the time: serve, or call */
 static unsigned usual(void)
 {
 	static const unsigned long server[] = {
@@ -82,13 +93,9 @@ static unsigned usual(void)
 		SKYIPC_LINK_SUBMIT,
 		SKYIPC_LINK_REAP,
 	};
-	unsigned long number =
-		fuzz_me.serves ? server[fuzz_rnd(6)] : client[fuzz_rnd(4)];
-	unsigned i = 0;
 
-	while (fuzz_numbers[i].number != number)
-		i++;
-	return i;
+	return index_of(fuzz_me.serves ? server[fuzz_rnd(6)]
+				       : client[fuzz_rnd(4)]);
 }
 
 /* @i, or what makes something that it is for if there is none */
@@ -111,15 +118,6 @@ static void drop_fd(_Atomic int *where)
 
 	if (old >= 0)
 		close(old);
-}
-
-static unsigned index_of(unsigned long number)
-{
-	unsigned i = 0;
-
-	while (fuzz_numbers[i].number != number)
-		i++;
-	return i;
 }
 
 static void count(unsigned i, int ret)
