@@ -31,15 +31,22 @@ struct fuzz_shared {
 	_Atomic int end;
 	/* so many calls for one thing that is no call */
 	unsigned each;
-	/* sockets over which they pass descriptors, what takes everything, and
-	   zeroes */
-	int pass[2], sink, zeroes;
 };
 extern struct fuzz_shared *fuzz_shared;
+
+/* What all have inherited: sockets over which they pass descriptors, what takes
+   everything, and zeroes */
+extern int fuzz_pass[2], fuzz_sink, fuzz_zeroes;
 
 /* The process's: what it has open, and memory with holes */
 extern _Atomic int fuzz_fds[CONN + 1][FUZZ_FDS];
 extern char *fuzz_area;
+
+/*
+ * Zeroes, shared with children or not, and nothing next to them: what is told
+ * to write past the end writes to nobody. Does not fail.
+ */
+void *fuzz_memory(size_t len, bool shared);
 
 /* A thread's own */
 struct fuzz_thread {

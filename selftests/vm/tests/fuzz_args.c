@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fuzz.h"
 #include "guest.h"
@@ -29,7 +30,26 @@ const unsigned fuzz_numbers_n = sizeof(fuzz_numbers) / sizeof(*fuzz_numbers);
 struct fuzz_shared *fuzz_shared;
 _Atomic int fuzz_fds[CONN + 1][FUZZ_FDS];
 char *fuzz_area;
+int fuzz_pass[2], fuzz_sink, fuzz_zeroes;
 __thread struct fuzz_thread fuzz_me;
+
+void *fuzz_memory(size_t len, bool shared)
+{
+	const size_t guard = 1 << 16;
+	char *all = mmap(NULL, guard + len + guard, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *m;
+
+	if (all == MAP_FAILED)
+		give_up("mmap");
+	m = mmap(all + guard, len, PROT_READ | PROT_WRITE,
+		 (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS |
+			 MAP_FIXED,
+		 -1, 0);
+	if (m == MAP_FAILED)
+		give_up("mmap");
+	return m;
+}
 
 uint64_t fuzz_rnd(uint64_t below)
 {

@@ -63,8 +63,7 @@ static void touch(int fd)
 	close(fd);
 	if (m == MAP_FAILED)
 		return;
-	if (pwrite(fuzz_shared->sink, m, len, 0) < 0 ||
-	    read(fuzz_shared->zeroes, m, len) < 0)
+	if (pwrite(fuzz_sink, m, len, 0) < 0 || read(fuzz_zeroes, m, len) < 0)
 		sched_yield();
 	/* Some stay, until the process is killed. */
 	if (!fuzz_one_in(20))
@@ -222,10 +221,10 @@ static void pass_fd(void)
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
 		memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-		sendmsg(fuzz_shared->pass[fuzz_rnd(2)], &p.msg,
+		sendmsg(fuzz_pass[fuzz_rnd(2)], &p.msg,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else {
-		fd = fuzz_receive_fd(fuzz_shared->pass[fuzz_rnd(2)]);
+		fd = fuzz_receive_fd(fuzz_pass[fuzz_rnd(2)]);
 		if (fd >= 0)
 			put_fd(fuzz_slot(CONN), fd);
 	}

@@ -39,8 +39,7 @@ static void process(uint64_t s)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGUSR1, nothing);
 	signal(SIGPIPE, SIG_IGN);
-	fuzz_area = mmap(NULL, FUZZ_AREA, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fuzz_area = fuzz_memory(FUZZ_AREA, false);
 	for (int i = 0; i < FUZZ_FDS; i++) {
 		fuzz_fds[SERVER][i] = fuzz_fds[CONN][i] = -1;
 		fuzz_fds[DEV][i] = open(SKYIPC_DEV, O_RDWR | O_CLOEXEC);
@@ -100,7 +99,7 @@ static bool run_for_a_while(const pid_t *pids, unsigned n)
 static void take_back(void)
 {
 	for (int i = 0, fd; i < 2; i++)
-		while ((fd = fuzz_receive_fd(fuzz_shared->pass[i])) != -1)
+		while ((fd = fuzz_receive_fd(fuzz_pass[i])) != -1)
 			if (fd >= 0)
 				close(fd);
 }
@@ -143,28 +142,25 @@ int main(int argc, char **argv)
 	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 2;
 	uint64_t s = argc > 3 ? strtoull(argv[3], NULL, 0) : 1, last = 0;
 	uint64_t tell = calls / 20 + 1;
-	unsigned killed = 0, stuck = 0;
+	unsigned killed = 0, stuck = 0, each = 8;
 	pid_t pids[16];
 	bool every = true;
 
 	if (n > 16)
 		give_up("at most 16 processes");
+	if (argc > 4 && atoi(argv[4]) > 0)
+		each = (unsigned)atoi(argv[4]);
 	fuzz_signals(SIG_BLOCK);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (load("skyipc.ko", "views=off"))
 		give_up("insmod skyipc.ko");
-	fuzz_shared = mmap(NULL, sizeof(*fuzz_shared), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (fuzz_shared == MAP_FAILED)
-		give_up("mmap");
-	fuzz_shared->each = 8;
-	if (argc > 4 && atoi(argv[4]) > 0)
-		fuzz_shared->each = (unsigned)atoi(argv[4]);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fuzz_shared->pass))
+	fuzz_shared = fuzz_memory(sizeof(*fuzz_shared), true);
+	fuzz_shared->each = each;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fuzz_pass))
 		give_up("socketpair");
 	/* (What is written to /dev/zero is not even read.) */
-	fuzz_shared->sink = memfd_create("fuzz", MFD_CLOEXEC);
-	fuzz_shared->zeroes = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	fuzz_sink = memfd_create("fuzz", MFD_CLOEXEC);
+	fuzz_zeroes = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	for (unsigned i = 0; i < n; i++)
 		pids[i] = start(s++);
 	while (fuzz_shared->calls < calls) {
@@ -195,8 +191,8 @@ int main(int argc, char **argv)
 	/* And theirs, which are ours by now */
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	close(fuzz_shared->pass[0]);
-	close(fuzz_shared->pass[1]);
+	close(fuzz_pass[0]);
+	close(fuzz_pass[1]);
 	for (unsigned i = 0; i < fuzz_numbers_n; i++) {
 		note("%#lx: %llu good, %llu bad", fuzz_numbers[i].number,
 		     (unsigned long long)fuzz_shared->good[i],
@@ -207,6 +203,8 @@ int main(int argc, char **argv)
 	}
 	ok(fuzz_shared->calls >= calls, "%llu calls, %u processes killed",
 	   (unsigned long long)fuzz_shared->calls, killed);
+	ok(fuzz_shared->each == each,
+	   "none has written to what is not its own");
 	ok(every, "each was good at times, and bad");
 	ok(nobody_has_anything(), "nothing is left");
 	ok(!unload("skyipc"), "rmmod");
