@@ -38,6 +38,18 @@ void mem_free(void *p)
 	free(p);
 }
 
+/*
+ * A lookup somewhere in much memory otherwise waits for its translation, too.
+ * Most systems leave it to programs to ask for that; some have none.
+ */
+#define HUGE_BYTES (UINT64_C(1) << 21)
+
+static void want_huge(void *p, size_t size)
+{
+	if (size >= HUGE_BYTES)
+		madvise(p, size, MADV_HUGEPAGE);
+}
+
 static void *pages(size_t size)
 {
 	void *p;
@@ -48,6 +60,7 @@ static void *pages(size_t size)
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
+	want_huge(p, size);
 	mapped((int64_t)size);
 	return p;
 }
