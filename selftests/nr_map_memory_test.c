@@ -138,6 +138,14 @@ static void a_map_in_other_ways(void)
 	assert_int_equal(nr_map_destroy(map), 0);
 }
 
+/* One that does not fit into a bucket */
+static const uint64_t *long_value(uint64_t *value, uint64_t n)
+{
+	for (int i = 0; i < 3; i++)
+		value[i] = n + (uint64_t)i;
+	return value;
+}
+
 /*
  * There is no memory for long: what there is can be read, removed and replaced;
  * what was removed makes room for as much; and when there is some again the map
@@ -149,7 +157,7 @@ static void map_without_memory(void **state)
 	struct nr_attr two = NR_ATTR_INIT;
 	struct nr_map_context *c;
 	struct nr_map *map;
-	uint64_t n, late;
+	uint64_t n, late, value[3];
 
 	(void)state;
 	two.topology = "2x1";
@@ -159,27 +167,33 @@ static void map_without_memory(void **state)
 	assert_int_equal(nr_map_create(&attr, &map), 0);
 	assert_int_equal(nr_map_register(map, NULL, &c), 0);
 	for (n = 0; n < 100; n++)
-		assert_int_equal(nr_map_put(c, &n, 8, &n, 8, 0), 0);
+		assert_int_equal(nr_map_put(c, &n, 8, long_value(value, n),
+					    sizeof(value), 0),
+				 0);
 	sched_no_memory_from(1);
-	for (; nr_map_put(c, &n, 8, &n, 8, 0) == 0; n++)
-		;
-	assert_int_equal(nr_map_put(c, &n, 8, &n, 8, 0), -ENOMEM);
+	while (nr_map_put(c, &n, 8, long_value(value, n), sizeof(value), 0) ==
+	       0)
+		n++;
+	assert_int_equal(
+		nr_map_put(c, &n, 8, long_value(value, n), sizeof(value), 0),
+		-ENOMEM);
 	assert_int_equal(nr_map_replica_add(map, -1), -ENOMEM);
 	assert_true(nr_map_count(c) == n);
 	assert_true(map_is_equal(map));
 	for (uint64_t i = 0; i < n; i++) {
-		uint64_t v = 0, more = i + 1000;
+		uint64_t v[3] = { 0 }, more = i + 1000;
 
-		assert_int_equal(nr_map_get(c, &i, 8, &v, 8), 8);
-		assert_true(v == i);
-		assert_int_equal(nr_map_put(c, &i, 8, &n, 8, 0), 1);
+		assert_int_equal(nr_map_get(c, &i, 8, v, sizeof(v)), sizeof(v));
+		assert_memory_equal(v, long_value(value, i), sizeof(v));
+		assert_int_equal(nr_map_put(c, &i, 8, v, sizeof(v), 0), 1);
 		assert_int_equal(nr_map_remove(c, &i, 8), 0);
-		assert_int_equal(nr_map_put(c, &more, 8, &i, 8, 0), 0);
+		assert_int_equal(nr_map_put(c, &more, 8, v, sizeof(v), 0), 0);
 	}
 	assert_true(nr_map_count(c) == n);
 	sched_no_memory(0);
 	for (late = 0; late < 500; late++)
-		assert_int_equal(nr_map_put(c, &late, 8, &late, 8, 0), 0);
+		assert_int_equal(
+			nr_map_put(c, &late, 8, value, sizeof(value), 0), 0);
 	assert_int_equal(nr_map_replica_add(map, -1), 3);
 	assert_true(nr_map_count(c) == n + late);
 	assert_true(map_is_equal(map));

@@ -26,6 +26,12 @@ static inline uint32_t below(struct model *m, uint32_t n)
 	return (uint32_t)(sched_random(&m->rng) % n);
 }
 
+/* Half of them such as may lie next to a short key */
+static inline size_t make_len(struct model *m)
+{
+	return below(m, 2) ? below(m, VALUE_MAX) : below(m, 18);
+}
+
 /* Keys of all lengths from 0, that have beginnings in common. */
 static inline size_t make_key(unsigned char *key, unsigned i)
 {

@@ -3,7 +3,7 @@
  * nr_map_scenario.c - the replicated map under schedules
  *
  * Two keys that all fibers use, values of different lengths, so that what is
- * there has to move; chunks of 256 bytes, and two buckets, so that the map
+ * there has to move; chunks of 256 bytes, and one bucket, so that the map
  * grows all the time; and a fiber that adds replicas and removes them. Looked
  * at: Is there an order of all operations that explains their results, and are
  * the replicas equal?
@@ -235,17 +235,20 @@ static void hold(void *pool)
 	gate_unlock(g);
 }
 
-/* There is no room for any of them, for there is no chunk yet. */
+/* There is no room for any of them, for there is no chunk yet; and they do not
+ * fit into a bucket. */
 static void poll(void *arg)
 {
 	struct nr_map_context *c = actors_join(&run.all, 1);
 	uint32_t batch = nr_map_nr(run.map)->attr.batch;
+	static const char value[24];
 	struct nr_done done[3];
 	int got = 0;
 
 	(void)arg;
 	for (uint64_t i = 0; i < 3; i++)
-		sched_check(nr_map_submit_put(c, &i, 8, &i, 8, 0, i) == 0);
+		sched_check(nr_map_submit_put(c, &i, 8, value, sizeof(value), 0,
+					      i) == 0);
 	submitted = 1;
 	while (!held)
 		nr_test_idle();

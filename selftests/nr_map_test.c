@@ -92,7 +92,7 @@ static void map_is_a_map(void **state)
 	memset(&m, 0, sizeof(m));
 	for (unsigned n = 0; n < 60000 / slowness; n++) {
 		unsigned i = below(&m, KEYS), flags = below(&m, 3);
-		size_t klen = make_key(key, i), len = below(&m, VALUE_MAX);
+		size_t klen = make_key(key, i), len = make_len(&m);
 		struct nr_map_context *me = c[below(&m, 2)];
 
 		switch (below(&m, 4)) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* nr_table_test.c - libnr's hash table, and the arena below it */
 #include "arena.h"
+#include "hash.h"
 #include "nr_map_model.h"
+#include "table_find.h"
 
 /* ---- the arena ---------------------------------------------------------- */
 
@@ -121,7 +123,7 @@ static void table_is_a_map(void **state)
 	assert_int_equal(nr_table_create(&t), 0);
 	for (unsigned n = 0; n < 200000 / slowness; n++) {
 		unsigned i = below(&m, KEYS), flags = below(&m, 3);
-		size_t klen = make_key(key, i), len = below(&m, VALUE_MAX);
+		size_t klen = make_key(key, i), len = make_len(&m);
 		const void *v;
 
 		switch (below(&m, 4)) {
@@ -174,6 +176,111 @@ static void table_grows(void **state)
 	nr_table_destroy(t);
 }
 
+/* ---- a full bucket ------------------------------------------------------ */
+
+#define CROWD 60
+
+/* Is it there, as it was put there for the @n-th time? */
+static void look_at(const struct table *t, const struct table_key *key, int n)
+{
+	struct table_entry e = { .key = NULL };
+
+	assert_int_equal(table_find(t, key, &e), n >= 0);
+	if (n < 0)
+		return;
+	assert_int_equal(e.klen, key->len);
+	assert_memory_equal(e.key, key->bytes, key->len);
+	assert_int_equal(e.vlen, n % 23);
+	for (uint32_t i = 0; i < e.vlen; i++)
+		assert_int_equal(e.value[i], n & 255);
+}
+
+static int count_one(const struct table_entry *e, void *arg)
+{
+	(void)e;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* Put and remove at random, and look at all, each time. */
+static void crowd(struct table *t, const struct table_key *keys, int *there,
+		  uint64_t *rng, unsigned times)
+{
+	unsigned char value[23];
+
+	while (times--) {
+		unsigned i = (unsigned)(sched_random(rng) % CROWD), n = 0;
+
+		if (sched_random(rng) % 3) {
+			int new = (int)(sched_random(rng) % 10000);
+
+			memset(value, new & 255, sizeof(value));
+			assert_int_equal(table_put(t, &keys[i], value,
+						   (uint32_t) new % 23, 0),
+					 there[i] >= 0);
+			there[i] = new;
+		} else {
+			assert_int_equal(table_remove(t, &keys[i]),
+					 there[i] >= 0 ? 0 : -ENOENT);
+			there[i] = -1;
+		}
+		for (i = 0; i < CROWD; i++)
+			look_at(t, &keys[i], there[i]);
+		assert_int_equal(table_each(t, count_one, &n), 0);
+		assert_int_equal(n, t->count);
+	}
+}
+
+/*
+ * Many entries of all lengths in one bucket: more than it has slots. That part
+ * by part they move to others, at a time when none can have memory, loses none;
+ * and when all are gone, none of their memory is.
+ */
+static void table_crowded(void **state)
+{
+	static unsigned char bytes[CROWD][40];
+	struct table_key keys[CROWD];
+	uint64_t rng = 1, hash;
+	int there[CROWD];
+	struct table t;
+	uint32_t bits;
+
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	assert_int_equal(table_init(&t, 7), 0);
+	assert_int_equal(arena_first(&t.arena, 60000), 0);
+	for (unsigned i = 0; i < CROWD; i++) {
+		uint32_t len = i % 4 ? 4 + i % 14 : 4 + i % 37;
+
+		for (uint64_t n = i * 1000000;; n++) {
+			memcpy(bytes[i], &n, 4);
+			hash = hash_bytes(bytes[i], len, 7);
+			/* All in the first of 64, of which each has its own
+			 * then, or a few have two dozen. */
+			if (!(hash & 63))
+				break;
+		}
+		keys[i] = (struct table_key){ hash, bytes[i], len };
+		there[i] = -1;
+	}
+	crowd(&t, keys, there, &rng, 3000);
+	for (bits = 3; bits < 12; bits += 3) {
+		while (t.old)
+			table_move_some(&t);
+		table_add(&t,
+			  mem_node_alloc(table_bytes(bits), -1, NR_MEMORY_ANY),
+			  bits);
+		crowd(&t, keys, there, &rng, 500);
+	}
+	for (unsigned i = 0; i < CROWD; i++)
+		if (there[i] >= 0)
+			assert_int_equal(table_remove(&t, &keys[i]), 0);
+	assert_true(t.count == 0);
+	for (uint64_t i = 0; i < table_bytes(t.bits); i++)
+		assert_int_equal(((unsigned char *)t.buckets)[i], 0);
+	table_fini(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +288,7 @@ int main(void)
 		cmocka_unit_test(arena_many_chunks),
 		cmocka_unit_test(table_is_a_map),
 		cmocka_unit_test(table_grows),
+		cmocka_unit_test(table_crowded),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

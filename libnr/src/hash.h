@@ -39,10 +39,11 @@ static inline uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
 		memcpy(&word, at, sizeof(word));
 		h = hash_mix(h ^ word, UINT64_C(0xe7037ed1a0b428db));
 	}
-	word = 0;
-	if (len)
+	if (len) {
+		word = 0;
 		memcpy(&word, at, len);
-	h = hash_mix(h ^ word, UINT64_C(0x8ebc6af09c88c6e3));
+		h = hash_mix(h ^ word, UINT64_C(0x8ebc6af09c88c6e3));
+	}
 	/* The length, so that a zero byte more is another key. */
 	return hash_mix(h ^ n, UINT64_C(0x589965cc75374cc3));
 }

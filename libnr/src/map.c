@@ -11,8 +11,7 @@
 
 static int map_init(void *object, void *arg)
 {
-	(void)arg;
-	return table_init(object);
+	return table_init(object, ((const struct nr_map *)arg)->seed);
 }
 
 static void map_fini(void *object, void *arg)
@@ -102,7 +101,7 @@ NR_PUBLIC int nr_map_create(const struct nr_map_attr *attr, struct nr_map **out)
 	if (!map)
 		return -ENOMEM;
 	map->seed = a.seed ? a.seed : hash_seed();
-	err = pooled_create(&map->pool, &map_type, &map_ops, a.nr, NULL);
+	err = pooled_create(&map->pool, &map_type, &map_ops, a.nr, map);
 	if (err)
 		mem_free(map);
 	else

@@ -11,6 +11,7 @@
 
 #include "hash.h"
 #include "map.h"
+#include "table_find.h"
 
 /* In front of its argument, which so is aligned as this is. */
 struct modify {
@@ -44,9 +45,11 @@ static int set(struct table *t, const struct table_key *key, const void *value,
 static int make(struct table *t, const struct table_key *key,
 		const struct modify *m, size_t alen, void *value)
 {
-	const struct record *r = table_find(t, key);
-	int n = m->fn(r ? record_value(r) : NULL, r ? r->vlen : 0, value,
-		      m->room, m->arg, alen);
+	struct table_entry e = { .value = NULL };
+	int n;
+
+	table_find(t, key, &e);
+	n = m->fn(e.value, e.vlen, value, m->room, m->arg, alen);
 
 	if (n == -ENOMEM)
 		return -EINVAL; /* that is for us to say */

@@ -4,6 +4,7 @@
 
 #include "hash.h"
 #include "map.h"
+#include "table_find.h"
 
 /* Begin an operation: 0, -EMSGSIZE, -EINVAL. */
 static int put_op(const struct nr_map_context *c, struct pooled_op *op,
@@ -99,16 +100,19 @@ struct get {
 static void ask_value(const void *object, struct pooled_query *q)
 {
 	struct get *g = (void *)q;
-	const struct record *r = table_find(object, &g->key);
+	struct table_entry e;
 	size_t n;
 
 	q->ret = -ENOENT;
-	if (!r)
+	if (!table_find(object, &g->key, &e))
 		return;
-	n = r->vlen < g->room ? r->vlen : g->room;
-	if (n)
-		memcpy(g->to, record_value(r), n);
-	q->ret = r->vlen;
+	n = e.vlen < g->room ? e.vlen : g->room;
+	/* Most often, and then it is one instruction. */
+	if (likely(n == sizeof(uint64_t)))
+		memcpy(g->to, e.value, sizeof(uint64_t));
+	else if (n)
+		memcpy(g->to, e.value, n);
+	q->ret = e.vlen;
 }
 
 NR_PUBLIC int nr_map_get(struct nr_map_context *c, const void *key, size_t klen,
@@ -143,11 +147,11 @@ struct each {
 	void *arg;
 };
 
-static int call_each(const struct record *r, void *arg)
+static int call_each(const struct table_entry *at, void *arg)
 {
 	const struct each *e = arg;
 
-	return e->fn(r->bytes, r->klen, record_value(r), r->vlen, e->arg);
+	return e->fn(at->key, at->klen, at->value, at->vlen, e->arg);
 }
 
 static void ask_each(const void *object, struct pooled_query *q)

@@ -4,12 +4,11 @@
 
 #include "hash.h"
 #include "nr_table.h"
-#include "table.h"
+#include "table_find.h"
 #include "util.h"
 
 struct nr_table {
 	struct table table;
-	uint64_t seed;
 };
 
 NR_PUBLIC int nr_table_create(struct nr_table **out)
@@ -18,11 +17,10 @@ NR_PUBLIC int nr_table_create(struct nr_table **out)
 
 	if (!t)
 		return -ENOMEM;
-	if (table_init(&t->table)) {
+	if (table_init(&t->table, hash_seed())) {
 		mem_free(t);
 		return -ENOMEM;
 	}
-	t->seed = hash_seed();
 	*out = t;
 	return 0;
 }
@@ -38,7 +36,7 @@ NR_PUBLIC void nr_table_destroy(struct nr_table *t)
 static struct table_key key_of(const struct nr_table *t, const void *key,
 			       size_t klen)
 {
-	return (struct table_key){ hash_bytes(key, klen, t->seed), key,
+	return (struct table_key){ hash_bytes(key, klen, t->table.seed), key,
 				   (uint32_t)klen };
 }
 
@@ -46,7 +44,7 @@ static struct table_key key_of(const struct nr_table *t, const void *key,
 static void add_buckets(struct table *t)
 {
 	uint32_t bits = table_wants_now(t);
-	arena_ref *buckets =
+	struct bucket *buckets =
 		bits ? mem_node_alloc(table_bytes(bits), -1, NR_MEMORY_ANY)
 		     : NULL;
 
@@ -66,12 +64,10 @@ NR_PUBLIC int nr_table_put(struct nr_table *t, const void *key, size_t klen,
 		return -EINVAL;
 	k = key_of(t, key, klen);
 	ret = table_put(&t->table, &k, value, (uint32_t)vlen, flags);
-	if (ret == -ENOMEM) {
-		ret = arena_more(&t->table.arena, table_record(klen, vlen));
-		if (!ret)
-			ret = table_put(&t->table, &k, value, (uint32_t)vlen,
-					flags);
-	}
+	/* It may take two records. */
+	while (ret == -ENOMEM &&
+	       !arena_more(&t->table.arena, table_record(klen, vlen)))
+		ret = table_put(&t->table, &k, value, (uint32_t)vlen, flags);
 	if (!ret)
 		add_buckets(&t->table);
 	return ret;
@@ -90,16 +86,17 @@ NR_PUBLIC int nr_table_remove(struct nr_table *t, const void *key, size_t klen)
 NR_PUBLIC const void *nr_table_get(const struct nr_table *t, const void *key,
 				   size_t klen, size_t *vlen)
 {
-	const struct record *r = NULL;
+	struct table_entry e;
+	struct table_key k;
 
-	if (klen < NR_KEY_MAX) {
-		struct table_key k = key_of(t, key, klen);
-
-		r = table_find(&t->table, &k);
-	}
-	if (r && vlen)
-		*vlen = r->vlen;
-	return r ? record_value(r) : NULL;
+	if (klen >= NR_KEY_MAX)
+		return NULL;
+	k = key_of(t, key, klen);
+	if (!table_find(&t->table, &k, &e))
+		return NULL;
+	if (vlen)
+		*vlen = e.vlen;
+	return e.value;
 }
 
 NR_PUBLIC uint64_t nr_table_count(const struct nr_table *t)
@@ -113,11 +110,11 @@ struct each {
 	void *arg;
 };
 
-static int call_each(const struct record *r, void *arg)
+static int call_each(const struct table_entry *at, void *arg)
 {
 	const struct each *e = arg;
 
-	return e->fn(r->bytes, r->klen, record_value(r), r->vlen, e->arg);
+	return e->fn(at->key, at->klen, at->value, at->vlen, e->arg);
 }
 
 NR_PUBLIC int nr_table_each(const struct nr_table *t,

@@ -1,267 +1,269 @@
 /* SPDX-License-Identifier: MIT */
+/* table.c - the entries of a table */
 #include "table.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "nr_table.h"
+#include "table_find.h"
 #include "util.h"
 
-#ifdef NR_TEST_POINTS
-#define BITS_FIRST 1u
-#else
-#define BITS_FIRST 9u /* a page */
-#endif
-#define BITS_MAX 40u
+/* ---- finding ------------------------------------------------------------ */
 
-/* Buckets that an update moves: twice what would be enough. */
-#define MOVES 4u
-
-int table_init(struct table *t)
-{
-	t->buckets = mem_policy_alloc(table_bytes(BITS_FIRST));
-	t->bits = BITS_FIRST;
-	return t->buckets ? 0 : -ENOMEM;
-}
-
-static arena_ref *clone_buckets(const arena_ref *from, uint32_t bits)
-{
-	arena_ref *to = mem_policy_alloc(table_bytes(bits));
-
-	if (to)
-		memcpy(to, from, table_bytes(bits));
-	return to;
-}
-
-int table_clone(struct table *to, const struct table *from)
-{
-	struct table t = *from;
-	int err = arena_clone(&t.arena, &from->arena);
-
-	if (err)
-		return err;
-	t.old = NULL;
-	t.buckets = clone_buckets(from->buckets, from->bits);
-	if (t.buckets && from->old)
-		t.old = clone_buckets(from->old, from->old_bits);
-	if (!t.buckets || !t.old != !from->old) {
-		table_fini(&t);
-		return -ENOMEM;
-	}
-	*to = t;
-	return 0;
-}
-
-void table_fini(struct table *t)
-{
-	arena_fini(&t->arena);
-	if (t->old)
-		mem_node_free(t->old, table_bytes(t->old_bits));
-	mem_node_free(t->buckets, table_bytes(t->bits));
-}
-
-/* The bucket of a hash among 2^@bits */
-static uint64_t index_of(uint64_t hash, uint32_t bits)
-{
-	return hash & ((UINT64_C(1) << bits) - 1);
-}
-
-static arena_ref *bucket(const struct table *t, uint64_t hash)
-{
-	if (unlikely(t->old != NULL)) {
-		uint64_t i = index_of(hash, t->old_bits);
-
-		if (i >= t->moved)
-			return &t->old[i];
-	}
-	return &t->buckets[index_of(hash, t->bits)];
-}
-
-static int is_key(const struct record *r, const struct table_key *key)
+static int is_record(const struct record *r, const struct table_key *key)
 {
 	return r->hash == key->hash && r->klen == key->len &&
 	       (!key->len || !memcmp(r->bytes, key->bytes, key->len));
 }
 
-const struct record *table_find(const struct table *t,
-				const struct table_key *key)
+int table_is_key(const struct table *t, const struct bucket *b, unsigned i,
+		 const struct table_key *key)
 {
-	for (arena_ref at = *bucket(t, key->hash); at;) {
-		const struct record *r = arena_at(&t->arena, at);
+	const union table_slot *s = &b->slots[i];
 
-		if (is_key(r, key))
-			return r;
-		at = r->next;
-	}
-	return NULL;
+	if (b->kinds[i] < SLOT_LIST)
+		return small_klen(b->kinds[i]) == key->len &&
+		       (!key->len || !memcmp(s->bytes, key->bytes, key->len));
+	return b->kinds[i] == SLOT_FAR && s->far.hash == key->hash &&
+	       is_record(arena_at(&t->arena, s->far.ref), key);
 }
 
-/* What refers to the key's record, or to none at the end of the chain. */
-static arena_ref *find_link(const struct table *t, const struct table_key *key)
+arena_ref *table_find_link(const struct table *t, struct bucket *b,
+			   const struct table_key *key)
 {
-	arena_ref *link = bucket(t, key->hash);
+	arena_ref *link = list(b);
 
 	while (*link) {
 		struct record *r = arena_at(&t->arena, *link);
 
-		if (is_key(r, key))
+		if (is_record(r, key))
 			break;
 		link = &r->next;
 	}
 	return link;
 }
 
-static void move_bucket(struct table *t)
+/* What refers to its record, or to none at the end of the list; NULL: there is
+ * no list. */
+static arena_ref *find_link(const struct table *t, struct bucket *b,
+			    const struct table_key *key)
 {
-	arena_ref at = t->old[t->moved], next;
-
-	t->old[t->moved++] = 0;
-	for (; at; at = next) {
-		struct record *r = arena_at(&t->arena, at);
-		arena_ref *to = &t->buckets[index_of(r->hash, t->bits)];
-
-		next = r->next;
-		r->next = *to;
-		*to = at;
-	}
+	return has_list(b) ? table_find_link(t, b, key) : NULL;
 }
 
-/* Each update does its part. */
-static void move_some(struct table *t)
+/* ---- putting ------------------------------------------------------------ */
+
+static void fill(struct record *r, uint64_t hash, const struct table_entry *e)
 {
-	for (unsigned i = 0; i < MOVES && t->old; i++) {
-		move_bucket(t);
-		if (t->moved >> t->old_bits) {
-			mem_node_free(t->old, table_bytes(t->old_bits));
-			t->old = NULL;
-		}
-	}
+	r->hash = hash;
+	r->klen = e->klen;
+	r->vlen = e->vlen;
+	if (e->klen)
+		memcpy(r->bytes, e->key, e->klen);
+	if (e->vlen)
+		memcpy(r->bytes + e->klen, e->value, e->vlen);
 }
 
-static void fill(struct record *r, const struct table_key *key,
-		 const void *value, uint32_t vlen)
+/* 0: there is no room. */
+static arena_ref make_record(struct table *t, uint64_t hash,
+			     const struct table_entry *e, arena_ref next)
 {
-	r->hash = key->hash;
-	r->klen = key->len;
-	r->vlen = vlen;
-	if (key->len)
-		memcpy(r->bytes, key->bytes, key->len);
-	if (vlen)
-		memcpy(r->bytes + key->len, value, vlen);
+	arena_ref at = arena_alloc(&t->arena, table_record(e->klen, e->vlen));
+	struct record *r;
+
+	if (!at)
+		return 0;
+	r = arena_at(&t->arena, at);
+	r->next = next;
+	fill(r, hash, e);
+	return at;
+}
+
+static void free_record(struct table *t, arena_ref at)
+{
+	const struct record *r = arena_at(&t->arena, at);
+
+	arena_free(&t->arena, at, table_record(r->klen, r->vlen));
 }
 
 /* In its place if the room is the same; else @link's record is another one. */
-static int replace(struct table *t, arena_ref *link,
-		   const struct table_key *key, const void *value,
-		   uint32_t vlen)
+static int replace_record(struct table *t, arena_ref *link, uint64_t hash,
+			  const struct table_entry *e)
 {
-	struct record *was = arena_at(&t->arena, *link), *r = was;
-	size_t had = table_record(was->klen, was->vlen);
-	arena_ref old = *link, at = old;
+	struct record *r = arena_at(&t->arena, *link);
+	arena_ref old = *link, at;
 
-	if (!arena_same(had, table_record(key->len, vlen))) {
-		at = arena_alloc(&t->arena, table_record(key->len, vlen));
-		if (!at)
-			return -ENOMEM;
-		r = arena_at(&t->arena, at);
-		r->next = was->next;
-		*link = at;
-		arena_free(&t->arena, old, had);
+	if (arena_same(table_record(r->klen, r->vlen),
+		       table_record(e->klen, e->vlen))) {
+		fill(r, hash, e);
+		return 0;
 	}
-	fill(r, key, value, vlen);
-	return 1;
+	at = make_record(t, hash, e, r->next);
+	if (!at)
+		return -ENOMEM;
+	*link = at;
+	free_record(t, old);
+	return 0;
+}
+
+/* @i is empty, or has another value of the key. */
+static int put_slot(struct table *t, struct bucket *b, unsigned i,
+		    uint64_t hash, const struct table_entry *e)
+{
+	int far = is_used(b, i) && b->kinds[i] == SLOT_FAR;
+	arena_ref at = far ? b->slots[i].far.ref : 0;
+
+	if (is_small(e->klen, e->vlen)) {
+		slot_set_small(b, i, hash, e);
+		if (far)
+			free_record(t, at);
+		return 0;
+	}
+	if (far)
+		return replace_record(t, &b->slots[i].far.ref, hash, e);
+	at = make_record(t, hash, e, 0);
+	if (!at)
+		return -ENOMEM;
+	slot_set_far(b, i, hash, at);
+	return 0;
+}
+
+/* All slots are used: the last one's entry becomes the first of a list. */
+static int make_list(struct table *t, struct bucket *b)
+{
+	struct table_entry e = slot_entry(t, b, LAST);
+	arena_ref at = b->kinds[LAST] == SLOT_FAR
+			       ? b->slots[LAST].far.ref
+			       : make_record(t, slot_hash(t, b, LAST), &e, 0);
+
+	if (!at)
+		return -ENOMEM;
+	list_push(t, b, at);
+	return 0;
+}
+
+static int add(struct table *t, struct bucket *b, uint64_t hash,
+	       const struct table_entry *e)
+{
+	unsigned i = empty_slot(b);
+	arena_ref at;
+
+	if (i < TABLE_SLOTS)
+		return put_slot(t, b, i, hash, e);
+	at = make_record(t, hash, e, 0);
+	if (!at)
+		return -ENOMEM;
+	if (!has_list(b) && make_list(t, b)) {
+		free_record(t, at);
+		return -ENOMEM;
+	}
+	list_push(t, b, at);
+	return 0;
 }
 
 int table_put(struct table *t, const struct table_key *key, const void *value,
 	      uint32_t vlen, unsigned flags)
 {
-	arena_ref *link, at;
-	struct record *r;
-	int ret;
+	const struct table_entry e = { key->bytes, value, key->len, vlen };
+	struct bucket *b = table_bucket(t, key->hash);
+	unsigned i = table_find_slot(t, b, key);
+	arena_ref *link = i < TABLE_SLOTS ? NULL : find_link(t, b, key);
+	int there = i < TABLE_SLOTS || (link && *link), ret;
 
-	link = find_link(t, key);
-	if (*link && (flags & NR_CREATE))
+	if (there && (flags & NR_CREATE))
 		return -EEXIST;
-	if (!*link && (flags & NR_REPLACE))
+	if (!there && (flags & NR_REPLACE))
 		return -ENOENT;
-	if (*link) {
-		ret = replace(t, link, key, value, vlen);
-	} else {
-		at = arena_alloc(&t->arena, table_record(key->len, vlen));
-		if (!at)
-			return -ENOMEM;
-		r = arena_at(&t->arena, at);
-		r->next = 0;
-		fill(r, key, value, vlen);
-		*link = at;
-		t->count++;
-		ret = 0;
-	}
-	if (ret >= 0)
-		move_some(t);
-	return ret;
+	if (!there)
+		ret = add(t, b, key->hash, &e);
+	else if (link)
+		ret = replace_record(t, link, key->hash, &e);
+	else
+		ret = put_slot(t, b, i, key->hash, &e);
+	if (ret)
+		return ret;
+	t->count += !there;
+	table_move_some(t);
+	return there;
+}
+
+/* ---- removing ----------------------------------------------------------- */
+
+/* Who waits for a slot gets it. */
+static void empty(struct table *t, struct bucket *b, unsigned i)
+{
+	if (b->kinds[i] == SLOT_FAR)
+		free_record(t, b->slots[i].far.ref);
+	slot_clear(b, i);
+	if (has_list(b))
+		slot_set_record(t, b, i, list_pop(t, b));
+}
+
+/* -ENOENT: it is not in its bucket's list. */
+static int unlink_record(struct table *t, struct bucket *b,
+			 const struct table_key *key)
+{
+	arena_ref *link = find_link(t, b, key), at = link ? *link : 0;
+
+	if (!at)
+		return -ENOENT;
+	*link = ((struct record *)arena_at(&t->arena, at))->next;
+	free_record(t, at);
+	return 0;
 }
 
 int table_remove(struct table *t, const struct table_key *key)
 {
-	arena_ref *link = find_link(t, key), at = *link;
-	struct record *r;
+	struct bucket *b = table_bucket(t, key->hash);
+	unsigned i = table_find_slot(t, b, key);
 
-	if (!at)
+	if (i < TABLE_SLOTS)
+		empty(t, b, i);
+	else if (unlink_record(t, b, key))
 		return -ENOENT;
-	r = arena_at(&t->arena, at);
-	*link = r->next;
-	arena_free(&t->arena, at, table_record(r->klen, r->vlen));
+	list_settle(t, b);
 	t->count--;
-	move_some(t);
+	table_move_some(t);
 	return 0;
 }
 
-uint32_t table_wants(const struct table *t)
-{
-	uint32_t bits = t->bits;
+/* ---- all ---------------------------------------------------------------- */
 
-	if (t->old)
-		return 0;
-	while (bits < BITS_MAX && t->count >> bits)
-		bits++;
-	return bits > t->bits ? bits : 0;
+static int each_in(const struct table *t, const struct bucket *b,
+		   int (*fn)(const struct table_entry *e, void *arg), void *arg)
+{
+	arena_ref at = has_list(b) ? b->slots[LAST].far.ref : 0;
+	struct table_entry e;
+	int ret = 0;
+
+	for (unsigned i = 0; i < TABLE_SLOTS && !ret; i++)
+		if (is_used(b, i) && b->kinds[i] != SLOT_LIST) {
+			e = slot_entry(t, b, i);
+			ret = fn(&e, arg);
+		}
+	while (at && !ret) {
+		const struct record *r = arena_at(&t->arena, at);
+
+		at = r->next;
+		e = record_entry(r);
+		ret = fn(&e, arg);
+	}
+	return ret;
 }
 
-uint32_t table_wants_now(const struct table *t)
-{
-	uint64_t quarter = (UINT64_C(1) << t->bits) / 4;
-
-	return quarter && t->count & (quarter - 1) ? 0 : table_wants(t);
-}
-
-void table_add(struct table *t, arena_ref *buckets, uint32_t bits)
-{
-	t->old = t->buckets;
-	t->old_bits = t->bits;
-	t->moved = 0;
-	t->buckets = buckets;
-	t->bits = bits;
-}
-
-static int each_of(const struct table *t, const arena_ref *buckets,
+static int each_of(const struct table *t, const struct bucket *buckets,
 		   uint64_t from, uint32_t bits,
-		   int (*fn)(const struct record *r, void *arg), void *arg)
+		   int (*fn)(const struct table_entry *e, void *arg), void *arg)
 {
 	int ret = 0;
 
 	for (uint64_t i = from; !(i >> bits) && !ret; i++)
-		for (arena_ref at = buckets[i]; at && !ret;) {
-			const struct record *r = arena_at(&t->arena, at);
-
-			at = r->next;
-			ret = fn(r, arg);
-		}
+		ret = each_in(t, &buckets[i], fn, arg);
 	return ret;
 }
 
 int table_each(const struct table *t,
-	       int (*fn)(const struct record *r, void *arg), void *arg)
+	       int (*fn)(const struct table_entry *e, void *arg), void *arg)
 {
 	int ret = each_of(t, t->buckets, 0, t->bits, fn, arg);
 

@@ -2,11 +2,18 @@
 /*
  * table.h - a sequential hash table, bytes to bytes
  *
- * Chains of records in an arena. Nothing here asks for memory, for the reason
- * that arena.h tells: an update that finds no room changes nothing and says so,
- * and a table that would do better with more buckets goes on with those it has
- * until it is given some. Then every update moves a few of the old buckets to
- * the new ones, so that none takes long (as Redis does it).
+ * A lookup should wait for memory once, and be so short that a processor gets
+ * to the next one meanwhile. So a bucket is two neighbouring cache lines in
+ * which short entries lie themselves; of longer ones it has the hash, and where
+ * in an arena their record is. Seven bits of all hashes lie side by side and
+ * are compared at once, as in Swiss tables and F14. Where there are more
+ * entries than slots, the last slot has a list of records.
+ *
+ * Nothing here asks for memory, for the reason that arena.h tells: an update
+ * that finds no room changes nothing and says so, and a table that would do
+ * better with more buckets goes on with those it has until it is given some.
+ * Then every update moves one of the old buckets to the new ones, so that none
+ * takes long (as Redis does it).
  */
 #ifndef NR_TABLE_INTERNAL_H
 #define NR_TABLE_INTERNAL_H
@@ -14,35 +21,62 @@
 #include "arena.h"
 
 struct record {
-	arena_ref next;
+	arena_ref next; /* in a bucket's list */
 	uint64_t hash;
 	uint32_t klen;
 	uint32_t vlen;
 	unsigned char bytes[]; /* the key, then the value */
 };
 
+#define TABLE_SLOTS 7u
+#define TABLE_SMALL 16u
+
+union table_slot {
+	/* the key, the value, and zeroes */
+	unsigned char bytes[TABLE_SMALL];
+	uint64_t words[TABLE_SMALL / sizeof(uint64_t)];
+	struct {
+		uint64_t hash;
+		arena_ref ref;
+	} far;
+};
+
+/* What a slot has; else the length of the key, and in the lower half that of
+ * the value: 16 bytes in all. */
+#define SLOT_FAR 0xffu	/* a record */
+#define SLOT_LIST 0xfeu /* of two or more; only the last slot */
+
+struct bucket {
+	unsigned char tags[TABLE_SLOTS + 1]; /* table_slots.h; 0: empty */
+	unsigned char kinds[TABLE_SLOTS + 1];
+	union table_slot slots[TABLE_SLOTS];
+};
+
 struct table {
 	uint64_t count;
-	arena_ref *buckets; /* 2^bits */
-	arena_ref *old;	    /* 2^old_bits; those from `moved` on are used */
+	struct bucket *buckets; /* 2^bits */
+	struct bucket *old;	/* 2^old_bits; those from `moved` on are used */
 	uint32_t bits;
 	uint32_t old_bits;
 	uint64_t moved;
+	uint64_t seed; /* of the hash */
 	struct arena arena;
 };
 
 struct table_key {
-	uint64_t hash;
+	uint64_t hash; /* hash_bytes() with the table's seed */
 	const void *bytes;
 	uint32_t len;
 };
 
-static inline const unsigned char *record_value(const struct record *r)
-{
-	return r->bytes + r->klen;
-}
+struct table_entry {
+	const unsigned char *key;
+	const unsigned char *value;
+	uint32_t klen;
+	uint32_t vlen;
+};
 
-/* Bytes of the record that an entry needs. */
+/* Bytes of the arena that an entry needs at most. */
 static inline size_t table_record(size_t klen, size_t vlen)
 {
 	return offsetof(struct record, bytes) + klen + vlen;
@@ -50,13 +84,9 @@ static inline size_t table_record(size_t klen, size_t vlen)
 
 /* @t is zero; its first buckets have the thread's memory policy. 0 or -ENOMEM.
  */
-int table_init(struct table *t);
+int table_init(struct table *t, uint64_t seed);
 int table_clone(struct table *to, const struct table *from);
 void table_fini(struct table *t);
-
-/* NULL: it is not there. */
-const struct record *table_find(const struct table *t,
-				const struct table_key *key);
 
 /*
  * @flags as for nr_table_put(). 0: new; 1: replaced; -EEXIST, -ENOENT; -ENOMEM:
@@ -76,15 +106,18 @@ uint32_t table_wants(const struct table *t);
 /* The same after a new entry; but 0 for most, so that where there is no memory
  * it is not asked for all the time. */
 uint32_t table_wants_now(const struct table *t);
-void table_add(struct table *t, arena_ref *buckets, uint32_t bits);
+void table_add(struct table *t, struct bucket *buckets, uint32_t bits);
 
-/* Every record, in no order; non-zero from @fn ends it and is returned. */
+/* Each update's part of moving entries to the new buckets. */
+void table_move_some(struct table *t);
+
+/* Every entry, in no order; non-zero from @fn ends it and is returned. */
 int table_each(const struct table *t,
-	       int (*fn)(const struct record *r, void *arg), void *arg);
+	       int (*fn)(const struct table_entry *e, void *arg), void *arg);
 
 static inline size_t table_bytes(uint32_t bits)
 {
-	return sizeof(arena_ref) << bits;
+	return sizeof(struct bucket) << bits;
 }
 
 #endif
