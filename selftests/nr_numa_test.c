@@ -233,6 +233,7 @@ static void map(void **state)
 {
 	struct nr_map_attr attr = NR_MAP_ATTR_INIT;
 	struct nr_attr base = NR_ATTR_INIT;
+	static const char value[24];
 	struct nr_map_context *c;
 	struct nr_map *m;
 	uint32_t seen = 0;
@@ -242,8 +243,10 @@ static void map(void **state)
 	attr.nr = &base;
 	assert_int_equal(nr_map_create(&attr, &m), 0);
 	assert_int_equal(nr_map_register(m, NULL, &c), 0);
+	/* In buckets, and in the arena */
 	for (uint32_t i = 0; i < 20000; i++)
-		assert_int_equal(nr_map_put(c, &i, sizeof(i), &i, sizeof(i), 0),
+		assert_int_equal(nr_map_put(c, &i, sizeof(i), value,
+					    i % 2 ? sizeof(value) : 4, 0),
 				 0);
 	nr_inspect(nr_map_nr(m), table_lies, &seen);
 	assert_int_equal(seen, numa->n);
