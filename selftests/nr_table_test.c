@@ -176,6 +176,41 @@ static void table_grows(void **state)
 	nr_table_destroy(t);
 }
 
+/* Who goes through the table may come back with a key that lies in it. */
+static int save_key(const void *key, size_t klen, const void *value,
+		    size_t vlen, void *arg)
+{
+	(void)klen;
+	(void)value;
+	(void)vlen;
+	*(const void **)arg = key;
+	return 1;
+}
+
+static void table_own_key(void **state)
+{
+	static const char old[40];
+	const void *own = NULL, *v;
+	struct nr_table *t;
+	size_t len;
+
+	(void)state;
+	for (size_t had = 0; had <= sizeof(old); had++)
+		for (size_t gets = 0; gets <= sizeof(old); gets++) {
+			assert_int_equal(nr_table_create(&t), 0);
+			assert_int_equal(nr_table_put(t, "key", 3, old, had, 0),
+					 0);
+			assert_int_equal(nr_table_each(t, save_key, &own), 1);
+			assert_int_equal(nr_table_put(t, own, 3, old, gets, 0),
+					 1);
+			v = nr_table_get(t, "key", 3, &len);
+			assert_non_null(v);
+			assert_int_equal(len, gets);
+			assert_true(nr_table_count(t) == 1);
+			nr_table_destroy(t);
+		}
+}
+
 /* ---- a full bucket ------------------------------------------------------ */
 
 #define CROWD 60
@@ -288,6 +323,7 @@ int main(void)
 		cmocka_unit_test(arena_many_chunks),
 		cmocka_unit_test(table_is_a_map),
 		cmocka_unit_test(table_grows),
+		cmocka_unit_test(table_own_key),
 		cmocka_unit_test(table_crowded),
 	};
 

@@ -120,15 +120,17 @@ static inline void slot_clear(struct bucket *b, unsigned i)
 	b->slots[i].words[0] = b->slots[i].words[1] = 0;
 }
 
-/* An entry that is_small() */
+/* An entry that is_small(); perhaps from this slot. */
 static inline void slot_set_small(struct bucket *b, unsigned i, uint64_t hash,
 				  const struct table_entry *e)
 {
-	slot_clear(b, i);
+	union table_slot s = { .words = { 0, 0 } };
+
 	if (e->klen)
-		memcpy(b->slots[i].bytes, e->key, e->klen);
+		memcpy(s.bytes, e->key, e->klen);
 	if (e->vlen)
-		memcpy(b->slots[i].bytes + e->klen, e->value, e->vlen);
+		memcpy(s.bytes + e->klen, e->value, e->vlen);
+	b->slots[i] = s;
 	b->tags[i] = tag_of(hash);
 	b->kinds[i] = (unsigned char)(e->klen << 4 | e->vlen);
 }
