@@ -265,7 +265,8 @@ static void poll(void *arg)
 		sched_check(nr_map_wait(c, done, 1, 1) == 1);
 	/* Now there is nobody in the way. */
 	do {
-		sched_check(nr_map_submit_put(c, "k", 1, "v", 1, 0, 9) == 0);
+		sched_check(nr_map_submit_put(c, "k", 1, value, sizeof(value),
+					      0, 9) == 0);
 		while (nr_map_poll(c, done, 3) == 0)
 			nr_test_idle();
 	} while (done->ret == -EAGAIN);

@@ -266,6 +266,22 @@ static void crowd(struct table *t, const struct table_key *keys, int *there,
 	}
 }
 
+/* On free lists, whose classes are those of arena.c, and behind all */
+static uint64_t units_free(const struct arena *a)
+{
+	uint64_t units = a->chunks[a->n - 1].units - a->used;
+
+	for (unsigned i = 0; i < ARENA_CLASSES; i++) {
+		uint64_t each =
+			i < 8 ? i + 1 : (5 + (i - 8) % 4) << ((i - 8) / 4 + 1);
+
+		for (arena_ref at = a->free[i]; at;
+		     memcpy(&at, arena_at(a, at), sizeof(at)))
+			units += each;
+	}
+	return units;
+}
+
 /*
  * Many entries of all lengths in one bucket: more than it has slots. That part
  * by part they move to others, at a time when none can have memory, loses none;
@@ -290,16 +306,17 @@ static void table_crowded(void **state)
 		for (uint64_t n = i * 1000000;; n++) {
 			memcpy(bytes[i], &n, 4);
 			hash = hash_bytes(bytes[i], len, 7);
-			/* All in the first of 64, of which each has its own
-			 * then, or a few have two dozen. */
-			if (!(hash & 63))
+			/* All in the last of 64, which moves last; then a few
+			 * have a dozen each, and at last most have their own.
+			 */
+			if ((hash & 63) == 63)
 				break;
 		}
 		keys[i] = (struct table_key){ hash, bytes[i], len };
 		there[i] = -1;
 	}
 	crowd(&t, keys, there, &rng, 3000);
-	for (bits = 3; bits < 12; bits += 3) {
+	for (bits = t.bits + 3; bits < 17; bits += 3) {
 		while (t.old)
 			table_move_some(&t);
 		table_add(&t,
@@ -313,6 +330,58 @@ static void table_crowded(void **state)
 	assert_true(t.count == 0);
 	for (uint64_t i = 0; i < table_bytes(t.bits); i++)
 		assert_int_equal(((unsigned char *)t.buckets)[i], 0);
+	assert_true(units_free(&t.arena) + 1 == t.arena.all);
+	table_fini(&t);
+}
+
+/*
+ * A put into a full bucket takes two records, and there is room for one: then
+ * nothing has changed.
+ */
+static void table_full_bucket(void **state)
+{
+	uint64_t words[TABLE_SLOTS + 1], n = 0, value = 5;
+	struct table_key keys[TABLE_SLOTS + 1];
+	arena_ref last = 0, before = 0, ref;
+	struct table t;
+
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	assert_int_equal(table_init(&t, 7), 0);
+	assert_int_equal(arena_first(&t.arena, 1000), 0);
+	for (unsigned i = 0; i <= TABLE_SLOTS; i++) {
+		do {
+			words[i] = n++;
+			keys[i].hash = hash_bytes(&words[i], 8, 7);
+		} while (keys[i].hash & 31);
+		keys[i].bytes = &words[i];
+		keys[i].len = 8;
+	}
+	for (unsigned i = 0; i < TABLE_SLOTS; i++)
+		assert_int_equal(table_put(&t, &keys[i], &value, 8, 0), 0);
+	while ((ref = arena_alloc(&t.arena, table_record(8, 8)))) {
+		before = last;
+		last = ref;
+	}
+	for (unsigned room = 0; room < 2; room++) {
+		if (room)
+			arena_free(&t.arena, last, table_record(8, 8));
+		for (unsigned times = 0; times < 3; times++)
+			assert_int_equal(
+				table_put(&t, &keys[TABLE_SLOTS], &value, 8, 0),
+				-ENOMEM);
+		assert_true(t.count == TABLE_SLOTS);
+		for (unsigned i = 0; i <= TABLE_SLOTS; i++) {
+			struct table_entry e;
+
+			assert_int_equal(table_find(&t, &keys[i], &e),
+					 i < TABLE_SLOTS);
+		}
+	}
+	arena_free(&t.arena, before, table_record(8, 8));
+	assert_int_equal(table_put(&t, &keys[TABLE_SLOTS], &value, 8, 0), 0);
+	for (unsigned i = 0; i <= TABLE_SLOTS; i++)
+		assert_int_equal(table_remove(&t, &keys[i]), 0);
 	table_fini(&t);
 }
 
@@ -325,6 +394,7 @@ int main(void)
 		cmocka_unit_test(table_grows),
 		cmocka_unit_test(table_own_key),
 		cmocka_unit_test(table_crowded),
+		cmocka_unit_test(table_full_bucket),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

@@ -11,7 +11,9 @@
  * replica, on its node, and only when it has all of it tells them, through the
  * log. So -ENOMEM means that nothing has happened, and replicas never differ.
  * Memory grows by doubling. It does not shrink before the map is destroyed;
- * what removed entries had is used again for entries of about the same length.
+ * what removed entries had is used again for entries of about the same length;
+ * that of short ones, 16 bytes with the key, for such whose keys have hashes
+ * alike.
  */
 #ifndef NR_MAP_H
 #define NR_MAP_H
@@ -177,7 +179,8 @@ int nr_map_poll(struct nr_map_context *context, struct nr_done *done,
 /**
  * nr_map_wait - nr_map_poll(), but wait until at least @min are done
  *
- * What has found no room has some when this returns, or there is no memory.
+ * What has found no room most often has some when this returns, or there is no
+ * memory.
  *
  * Return: how many were reaped, fewer than @min only if fewer are outstanding;
  * -ENOENT: nothing is.

@@ -5,7 +5,7 @@
  * Made to be replicated (nr.h). Whoever calls any of these functions for
  * a table that another thread may be using has to lock it, for reading only if
  * nobody changes it. Errors are negative errno values, as in nr.h. No change
- * takes long: buckets are added a few at a time.
+ * takes long: to new buckets, entries move a few at a time.
  */
 #ifndef NR_TABLE_H
 #define NR_TABLE_H

@@ -128,8 +128,9 @@ size_t arena_wants(const struct arena *a, size_t bytes, unsigned tries)
 	if (a->n == ARENA_CHUNKS)
 		return 0;
 	class_of(units_of(bytes), &units);
-	/* No reference is 0, so the first unit of all stays free. */
-	least = max_u64((units + 1) * ARENA_UNIT + room_bytes(a->n),
+	/* No reference is 0, so the first unit of all stays free; and a full
+	 * bucket's entry may want a short record, too (table.c). */
+	least = max_u64((units + 4) * ARENA_UNIT + room_bytes(a->n),
 			CHUNK_FIRST);
 	if (tries && (all >> (tries - 1)) * ARENA_UNIT <= least)
 		return 0;

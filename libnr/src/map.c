@@ -41,7 +41,8 @@ static int map_own(void *object, const struct pooled_op *op, int asked)
 static uint32_t map_wants(const void *object, const struct pooled_op *op,
 			  int ret)
 {
-	/* Is it new? (Of a change we do not know.) */
+	/* Is it new? (Of a change we do not know; to look after a remove, too,
+	 * costs nothing.) */
 	return op->kind == MAP_MODIFY || !ret ? table_wants_now(object) : 0;
 }
 

@@ -38,18 +38,6 @@ void mem_free(void *p)
 	free(p);
 }
 
-/*
- * A lookup somewhere in much memory otherwise waits for its translation, too.
- * Most systems leave it to programs to ask for that; some have none.
- */
-#define HUGE_BYTES (UINT64_C(1) << 21)
-
-static void want_huge(void *p, size_t size)
-{
-	if (size >= HUGE_BYTES)
-		madvise(p, size, MADV_HUGEPAGE);
-}
-
 static void *pages(size_t size)
 {
 	void *p;
@@ -60,8 +48,23 @@ static void *pages(size_t size)
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
-	want_huge(p, size);
 	mapped((int64_t)size);
+	return p;
+}
+
+/*
+ * A lookup somewhere in much memory otherwise waits for its translation, too.
+ * Most systems leave it to programs to ask for that; some have none. (Not for
+ * what is dealt out to all nodes: that would be in pieces of this size.)
+ */
+#define HUGE_BYTES (UINT64_C(1) << 21)
+
+static void *local_pages(size_t size)
+{
+	void *p = pages(size);
+
+	if (p && size >= HUGE_BYTES)
+		madvise(p, size, MADV_HUGEPAGE);
 	return p;
 }
 
@@ -96,7 +99,7 @@ int mem_node_allowed(int node)
 void *mem_node_alloc(size_t size, int node, enum nr_memory how)
 {
 	unsigned long nodes[MAX_NODES / WORD_BITS];
-	void *p = pages(size);
+	void *p = local_pages(size);
 
 	if (!p || how == NR_MEMORY_ANY || !one_node(nodes, node))
 		return p;
@@ -187,7 +190,7 @@ void mem_policy_set(struct mem_policy *old, int node, enum nr_memory how)
 void *mem_policy_alloc(size_t size)
 {
 	unsigned long nodes[MAX_NODES / WORD_BITS] = { 0 };
-	void *p = pages(size);
+	void *p = local_pages(size);
 	int mode;
 
 	/* If the kernel does not say: then as it comes. */

@@ -77,7 +77,9 @@ int pooled_do(struct pooled_context *c, const struct pooled_op *head,
 	/*
 	 * Tried again only if others have taken the room that was made for it:
 	 * which is as much as there was in all, or where memory is short at
-	 * least what this needs. So each time others have got on.
+	 * least what this needs. So each time others have got on. Or if it
+	 * takes more than one allocation: what it gave back is there the next
+	 * time.
 	 */
 	do {
 		err = update(c, head, key, value, &r);

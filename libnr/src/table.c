@@ -110,7 +110,7 @@ static int replace_record(struct table *t, arena_ref *link, uint64_t hash,
 static int put_slot(struct table *t, struct bucket *b, unsigned i,
 		    uint64_t hash, const struct table_entry *e)
 {
-	int far = is_used(b, i) && b->kinds[i] == SLOT_FAR;
+	int far = b->kinds[i] == SLOT_FAR;
 	arena_ref at = far ? b->slots[i].far.ref : 0;
 
 	if (is_small(e->klen, e->vlen)) {

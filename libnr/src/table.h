@@ -42,7 +42,7 @@ union table_slot {
 };
 
 /* What a slot has; else the length of the key, and in the lower half that of
- * the value: 16 bytes in all. */
+ * the value: up to 16 bytes in all, and neither of them alone. */
 #define SLOT_FAR 0xffu	/* a record */
 #define SLOT_LIST 0xfeu /* of two or more; only the last slot */
 

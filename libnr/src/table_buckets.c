@@ -147,7 +147,9 @@ uint32_t table_wants(const struct table *t)
 
 uint32_t table_wants_now(const struct table *t)
 {
-	return index_of(t->count, t->bits) ? 0 : table_wants(t);
+	uint64_t buckets = UINT64_C(1) << t->bits;
+
+	return t->count & (buckets - 1) ? 0 : table_wants(t);
 }
 
 void table_add(struct table *t, struct bucket *buckets, uint32_t bits)

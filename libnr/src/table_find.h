@@ -3,8 +3,8 @@
  * table_find.h - looking into a table (table.h), where it is to take no time
  *
  * Who asks mostly waits for memory; a processor that comes to the next question
- * early enough waits for both together. So what there is to do for a short key
- * is here, in a few dozen instructions without a call.
+ * early enough waits for both together. So what there is to do for a key of a
+ * word is here, in a few dozen instructions without a call.
  */
 #ifndef NR_TABLE_FIND_H
 #define NR_TABLE_FIND_H
