@@ -37,18 +37,13 @@ void *fuzz_memory(size_t len, bool shared)
 {
 	const size_t guard = 1 << 16;
 	char *all = mmap(NULL, guard + len + guard, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	void *m;
+			 (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS,
+			 -1, 0);
 
-	if (all == MAP_FAILED)
-		give_up("mmap");
-	m = mmap(all + guard, len, PROT_READ | PROT_WRITE,
-		 (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS |
-			 MAP_FIXED,
-		 -1, 0);
-	if (m == MAP_FAILED)
-		give_up("mmap");
-	return m;
+	if (all == MAP_FAILED ||
+	    mprotect(all + guard, len, PROT_READ | PROT_WRITE))
+		give_up("memory with nothing next to it");
+	return all + guard;
 }
 
 uint64_t fuzz_rnd(uint64_t below)
