@@ -76,7 +76,7 @@ struct table_entry {
 	uint32_t vlen;
 };
 
-/* Bytes of the arena that an entry needs at most. */
+/* Bytes of a record; a put into a full bucket may take a short one besides. */
 static inline size_t table_record(size_t klen, size_t vlen)
 {
 	return offsetof(struct record, bytes) + klen + vlen;
