@@ -51,13 +51,26 @@ void attempts_begin(void)
 		sigaction(signals[i], &action, NULL);
 }
 
-/* void jump(const struct regs *r, void *to): never comes back as it went */
+/*
+ * void jump(const struct regs *r, void *to): never comes back as it went. The
+ * compiler's own pointers are in none of the registers: code that is entered in
+ * the middle of an instruction writes to wherever they lead, and that was once
+ * the caller's loop counter.
+ */
 void jump(const struct regs *r, const void *to);
 __asm__(".pushsection .text\n"
 	"jump:\n"
 	"	push %rbp; push %rbx; push %r12; push %r13; push %r14; push "
 	"%r15\n"
 	"	mov %rsi, %rbx\n"
+	"	xor %ebp, %ebp\n"
+	"	xor %esi, %esi\n"
+	"	xor %r9d, %r9d\n"
+	"	xor %r10d, %r10d\n"
+	"	xor %r12d, %r12d\n"
+	"	xor %r13d, %r13d\n"
+	"	xor %r14d, %r14d\n"
+	"	xor %r15d, %r15d\n"
 	"	mov (%rdi), %rax\n"
 	"	mov 8(%rdi), %rcx\n"
 	"	mov 16(%rdi), %rdx\n"

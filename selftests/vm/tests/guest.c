@@ -223,3 +223,18 @@ unsigned long long exits(const char *reason)
 	free(text);
 	return sum;
 }
+
+char *exits_text(void)
+{
+	return read_file(DEBUG "exits");
+}
+
+void note_exits_since(const char *text)
+{
+	char *now = exits_text(), *line, *at = now;
+
+	while ((line = strsep(&at, "\n")))
+		if (!strstr(text, line))
+			note("%s", line);
+	free(now);
+}

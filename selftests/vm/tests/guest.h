@@ -55,4 +55,10 @@ bool state_as_kept(void);
 /* The sum of all exits, of one reason or (NULL) of any. */
 unsigned long long exits(const char *reason);
 
+/* What exits() counts, line by line; to be freed */
+char *exits_text(void);
+
+/* Say which of these lines have changed since. */
+void note_exits_since(const char *text);
+
 #endif

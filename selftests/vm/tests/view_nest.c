@@ -145,9 +145,11 @@ static void steady(const struct chain *c, const struct view_caller *v,
 	struct chain_line a[CHAIN_MAX], b[CHAIN_MAX];
 	unsigned long long before, after, resumed = 0, other = 0, by = 0;
 	unsigned i, good = 0;
+	char *text;
 
 	for (i = 0; i < (unsigned)c->n; i++)
 		a[i] = chain_line(getpid(), c->way.slot + i);
+	text = exits_text();
 	before = exits(NULL);
 	for (i = 0; i < n; i++) {
 		struct view_msg m = { .word = { 0 } };
@@ -166,6 +168,9 @@ static void steady(const struct chain *c, const struct view_caller *v,
 	   "%u calls through all: no exit but %llu to resume", n, resumed);
 	ok(!other, "nor an entry into the kernel but %llu interrupts", by);
 	note("%llu exits, %llu others, %u good", after - before, other, good);
+	if (after - before != resumed)
+		note_exits_since(text);
+	free(text);
 }
 
 /* In Bochs the TSC counts instructions. */
