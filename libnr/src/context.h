@@ -97,8 +97,31 @@ static inline int context_is_done(const struct nr_context *c)
 /* Wait until it has, or do it. */
 void context_finish(struct nr_context *c);
 
+static inline int caught_up(struct replica *r, uint64_t done)
+{
+	/* Acquire pairs with apply(). */
+	return load_acquire(&r->ltail) >= done;
+}
+
 /* Bring its replica to index @done of the log, which has been done. */
 void context_catch_up(struct nr_context *c, uint64_t done);
+
+/* What nr_read() does around the structure's own part. */
+static inline void context_read_begin(struct nr_context *c)
+{
+	struct replica *r = c->replica;
+	uint64_t done = log_done(c->log);
+
+	if (unlikely(!caught_up(r, done)) && !mutant(READ_STALE))
+		context_catch_up(c, done);
+	rlock_read_begin(&c->reader, &r->lock);
+}
+
+static inline void context_read_end(struct nr_context *c)
+{
+	rlock_read_end(&c->reader);
+	stat_add(c->reader.reads, 1);
+}
 
 /*
  * Combiner: collect what is there, put it into the log, apply it, answer. @own,

@@ -157,6 +157,7 @@ void table_add(struct table *t, struct bucket *buckets, uint32_t bits)
 	t->old = t->buckets;
 	t->old_bits = t->bits;
 	t->moved = 0;
-	t->buckets = buckets;
-	t->bits = bits;
+	/* Relaxed: table_prefetch() makes do with whatever it finds. */
+	__atomic_store_n(&t->buckets, buckets, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->bits, bits, __ATOMIC_RELAXED);
 }

@@ -31,6 +31,22 @@ static inline struct bucket *table_bucket(const struct table *t, uint64_t hash)
 	return &t->buckets[index_of(hash, t->bits)];
 }
 
+/*
+ * Fetch a hash's bucket, both lines: by those who are still to wait for the
+ * lock under which they may look at it. It may be moving meanwhile. What is
+ * fetched then is the wrong one, or nothing; a prefetch cannot fault.
+ */
+static inline void table_prefetch(const struct table *t, uint64_t hash)
+{
+	uintptr_t at =
+		(uintptr_t)__atomic_load_n(&t->buckets, __ATOMIC_RELAXED);
+
+	at += index_of(hash, __atomic_load_n(&t->bits, __ATOMIC_RELAXED)) *
+	      sizeof(struct bucket);
+	__builtin_prefetch((const void *)at);
+	__builtin_prefetch((const void *)(at + sizeof(struct bucket) / 2));
+}
+
 static inline int is_word(const struct bucket *b, unsigned i,
 			  const struct table_key *key)
 {
@@ -59,11 +75,12 @@ static inline unsigned table_find_slot(const struct table *t,
 	return TABLE_SLOTS;
 }
 
-/* Readable until the table is next changed; 0: it is not there. */
-static inline int table_find(const struct table *t, const struct table_key *key,
-			     struct table_entry *e)
+/* Readable until the table is next changed; 0: it is not in @b, where it goes.
+ */
+static inline int table_find_in(const struct table *t, struct bucket *b,
+				const struct table_key *key,
+				struct table_entry *e)
 {
-	struct bucket *b = table_bucket(t, key->hash);
 	unsigned i = table_find_slot(t, b, key);
 	arena_ref at;
 
@@ -77,6 +94,16 @@ static inline int table_find(const struct table *t, const struct table_key *key,
 	if (at)
 		*e = record_entry(arena_at(&t->arena, at));
 	return at != 0;
+}
+
+static inline int table_find(const struct table *t, const struct table_key *key,
+			     struct table_entry *e)
+{
+	struct bucket *b = table_bucket(t, key->hash);
+
+	/* Which of the lines has it is not known before the first has come. */
+	__builtin_prefetch(&b->slots[LAST]);
+	return table_find_in(t, b, key, e);
 }
 
 #endif

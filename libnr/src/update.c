@@ -97,12 +97,6 @@ void context_finish(struct nr_context *c)
 	}
 }
 
-static int caught_up(struct replica *r, uint64_t done)
-{
-	/* Acquire pairs with apply(). */
-	return load_acquire(&r->ltail) >= done;
-}
-
 __attribute__((noinline)) void context_catch_up(struct nr_context *c,
 						uint64_t done)
 {
@@ -119,16 +113,12 @@ NR_PUBLIC int nr_read(struct nr_context *c, const void *op, size_t len,
 		      void *result)
 {
 	struct replica *r = c->replica;
-	uint64_t done = log_done(c->log);
 
 	if (unlikely(!r->read))
 		return -ENOSYS;
-	if (unlikely(!caught_up(r, done)) && !mutant(READ_STALE))
-		context_catch_up(c, done);
-	rlock_read_begin(&c->reader, &r->lock);
+	context_read_begin(c);
 	r->read(r->object, op, len, result);
-	rlock_read_end(&c->reader);
-	stat_add(c->reader.reads, 1);
+	context_read_end(c);
 	return 0;
 }
 
