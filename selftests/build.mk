@@ -9,7 +9,7 @@ selftests := $(patsubst selftests/%.c,%,$(wildcard selftests/*_test.c))
 ifeq ($(SAN),tsan)
 selftests := $(filter-out death_test,$(selftests))
 endif
-points_tests := $(filter death_test race_test,$(selftests))
+points_tests := $(filter death_test race_test vmfunc_busy_test,$(selftests))
 comma := ,
 # They look inside, so they see the library's own headers.
 selftests_cflags := -Ilibskyipc/src -Ikmod/uapi -Ikmod/vmx -Iselftests \
@@ -42,6 +42,7 @@ vmfunc_test_srcs := selftests/testlib.c
 vmfunc_cost_test_srcs := selftests/testlib.c
 vmfunc_stats_test_srcs := selftests/testlib.c
 vmfunc_nest_test_srcs := selftests/testlib.c
+vmfunc_busy_test_srcs := selftests/testlib.c
 stop_test_srcs := selftests/testlib.c
 race_test_srcs := selftests/testlib.c
 gone_test_srcs := selftests/testlib.c

@@ -95,17 +95,43 @@ static int transact_in_parts(struct kcall_chan *ch, int err)
 	return err;
 }
 
+/*
+ * Or by its view, if that can be. What has begun there may yet come back as not
+ * served, and not only at once: its server may have said so after the call had
+ * moved to the module.
+ */
+static int transact_by_view(struct kcall_chan *ch, uint64_t *pos, uint32_t buf,
+			    uint64_t deadline)
+{
+	struct skyipc_dev_msg *m = &ch->call.msg;
+	const uint64_t flags = m->ext[KCALL_FLAGS], ext = m->ext[KCALL_LONG];
+	const uint32_t op = m->op;
+	int err = ch->by_view(ch, deadline);
+	int begun = err != -EAGAIN;
+
+	if (begun && err) {
+		err = kcall_go_on(ch, err, KCALL_POS_ANY, buf, deadline);
+		begun = err || !kcall_given_back(ch);
+	}
+	if (begun) {
+		stat_add(ch->in_c, 1);
+		*pos = KCALL_POS_ANY;
+		return err;
+	}
+	/* As it was: the words have come back. */
+	m->op = op;
+	m->ext[KCALL_LONG] = ext;
+	m->ext[KCALL_FLAGS] = flags;
+	m->ext[KCALL_POS] = *pos;
+	return kcall_go_on(ch, -EAGAIN, *pos, buf, deadline);
+}
+
 int kcall_transact(struct kcall_chan *ch, uint64_t *pos, uint32_t buf,
 		   uint64_t deadline)
 {
-	int err = -EAGAIN;
-
-	if (unlikely(ch->by_view && ch->head == ch->tail)) {
-		err = ch->by_view(ch, deadline);
-		if (err != -EAGAIN)
-			*pos = KCALL_POS_ANY;
-	}
-	return err ? kcall_go_on(ch, err, *pos, buf, deadline) : 0;
+	if (unlikely(ch->by_view && ch->head == ch->tail))
+		return transact_by_view(ch, pos, buf, deadline);
+	return kcall_go_on(ch, -EAGAIN, *pos, buf, deadline);
 }
 
 int kcall_go_on(struct kcall_chan *ch, int err, uint64_t pos, uint32_t buf,

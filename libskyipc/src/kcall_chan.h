@@ -11,6 +11,8 @@
 
 #include "bufs.h"
 #include "conn.h"
+#include "flags.h"
+#include "kcall_dev.h"
 #include "skyipc_dev.h"
 #include "transport.h"
 #include "vmfunc_count.h"
@@ -101,11 +103,15 @@ int kcall_transact(struct kcall_chan *ch, uint64_t *pos, uint32_t buf,
 		   uint64_t deadline);
 /*
  * Likewise, of one that has not begun (@err is -EAGAIN), or goes on in the
- * module
- * (-EINPROGRESS)
+ * module (-EINPROGRESS), from where it may be given back
  */
 int kcall_go_on(struct kcall_chan *ch, int err, uint64_t pos, uint32_t buf,
 		uint64_t deadline);
+/* Is what ch->call has as its reply none, but a call that was not served? */
+static inline int kcall_given_back(const struct kcall_chan *ch)
+{
+	return (ch->call.msg.ext[KCALL_FLAGS] >> 32 & CALL_BUSY) != 0;
+}
 /* The short call's end: what ch->call has as its reply */
 int kcall_take(struct kcall_chan *ch, uint64_t pos, uint64_t *out,
 	       int32_t *status);

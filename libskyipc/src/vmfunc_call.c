@@ -112,21 +112,11 @@ static void set_timeout(struct vmfunc_thread *t, uint64_t deadline)
 	*at = deadline > now ? deadline - now : 1;
 }
 
-/* From there: what has come of it. @flags, @ext: as they were before */
-static int come_back(struct kcall_chan *kcall, int err, uint64_t flags,
-		     uint64_t ext)
+/* From there: what has come of it */
+static int come_back(const struct kcall_chan *kcall, int err)
 {
-	struct skyipc_dev_msg *m = &kcall->call.msg;
-
-	if (!err && m->ext[KCALL_FLAGS] >> 32 & CALL_BUSY)
-		err = -EAGAIN;
-	if (err == -EAGAIN) {
-		/* As it was: the words have come back. */
-		m->ext[KCALL_FLAGS] = flags;
-		m->ext[KCALL_LONG] = ext;
-	} else {
-		stat_add(kcall->in_c, 1);
-	}
+	if (!err && kcall_given_back(kcall))
+		return -EAGAIN;
 	/* Its server may be half-way: the module knows, or says -ENOENT. */
 	return err == -EPROTO ? -EINPROGRESS : err;
 }
@@ -135,17 +125,16 @@ static int by_view(struct kcall_chan *kcall, uint64_t deadline)
 {
 	struct vmfunc_chan *ch = vmfunc_of(kcall);
 	struct skyipc_dev_msg *m = &kcall->call.msg;
-	const uint64_t flags = m->ext[KCALL_FLAGS], ext = m->ext[KCALL_LONG];
 	int err;
 
 	/* What comes over the socket has to be fetched there. */
-	if (flags >> 32 & CALL_FDS)
+	if (m->ext[KCALL_FLAGS] >> 32 & CALL_FDS)
 		return -EAGAIN;
 	set_timeout(ch->thread, deadline);
 	point("client-vmfunc");
 	err = vmfunc_go(m, kcall->fast.slot, kcall->fast.key, kcall->fast.page);
 	point("client-vmfunc-done");
-	return come_back(kcall, err, flags, ext);
+	return come_back(kcall, err);
 }
 
 static uint64_t view_key(void)
@@ -178,7 +167,6 @@ static int by_nest(struct kcall_chan *kcall, uint64_t deadline)
 {
 	struct vmfunc_chan *ch = vmfunc_of(kcall);
 	struct skyipc_dev_msg *m = &kcall->call.msg;
-	const uint64_t flags = m->ext[KCALL_FLAGS], ext = m->ext[KCALL_LONG];
 	const uint64_t key = view_key();
 	struct vmfunc_frame *f;
 	uint64_t usual;
@@ -186,7 +174,7 @@ static int by_nest(struct kcall_chan *kcall, uint64_t deadline)
 
 	/* At home, or at its thread's end? */
 	if (!key || !my_lender || deadline != DEADLINE_NONE ||
-	    flags >> 32 & CALL_FDS)
+	    m->ext[KCALL_FLAGS] >> 32 & CALL_FDS)
 		return -EAGAIN;
 	if (key != ch->parent) {
 		/* This moves, and so does the call then. */
@@ -201,7 +189,7 @@ static int by_nest(struct kcall_chan *kcall, uint64_t deadline)
 	err = vmfunc_nest(m, kcall->fast.slot, kcall->fast.key, f->nest);
 	point("client-vmfunc-done");
 	f->ext = usual;
-	return come_back(kcall, err, flags, ext);
+	return come_back(kcall, err);
 }
 
 int vmfunc_call_slow(struct chan *base, uint32_t op, const uint64_t *in,
@@ -228,31 +216,32 @@ int vmfunc_call_rest(struct chan *base, uint64_t *out, int32_t *status,
 {
 	struct kcall_chan *ch = kcall_of(base);
 	struct skyipc_dev_msg *m = &ch->call.msg;
-	uint64_t deadline, pos = KCALL_POS_ANY;
+	uint64_t deadline = 0, pos = KCALL_POS_ANY;
 	int err;
 
-	if (!said && m->ext[KCALL_FLAGS] >> 32 & CALL_BUSY)
-		said = -EAGAIN;
-	/* Its server may be half-way: the module knows, or says -ENOENT. */
-	if (said == -EPROTO)
-		said = -EINPROGRESS;
+	said = come_back(ch, (int)said);
+	if (said)
+		deadline = deadline_of(SKYIPC_DEFAULT, base->conn->call_ns);
 	/* One that has begun has its end, whatever has become of its server. */
 	err = said == -EAGAIN ? kcall_enter(ch) : kcall_go_in(ch);
 	/* That says from here on who is busy. (It does not count this one.) */
 	count(ch);
-	if (said != -EAGAIN)
-		stat_add(ch->in_c, 1);
 	if (err)
 		return err;
-	if (said == -EAGAIN) {
+	if (said && said != -EAGAIN) {
+		err = kcall_go_on(ch, (int)said, pos, NO_BUF, deadline);
+		/* See transact_by_view(). */
+		if (!err && kcall_given_back(ch))
+			said = -EAGAIN;
+	}
+	if (said != -EAGAIN) {
+		stat_add(ch->in_c, 1);
+	} else {
 		m->op = (uint32_t)m->status;
 		m->ext[KCALL_LONG] = 0;
 		m->ext[KCALL_FLAGS] = ch->fast.ext ^ ch->fast.key;
 		m->ext[KCALL_POS] = pos = ch->pos++;
-	}
-	if (said) {
-		deadline = deadline_of(SKYIPC_DEFAULT, base->conn->call_ns);
-		err = kcall_go_on(ch, (int)said, pos, NO_BUF, deadline);
+		err = kcall_go_on(ch, -EAGAIN, pos, NO_BUF, deadline);
 	}
 	if (err == -EPIPE && said != -EAGAIN)
 		err = -ECONNRESET;
