@@ -37,8 +37,8 @@ struct member {
 	pthread_t thread;
 	uint64_t random;
 	unsigned until_sample;
-	uint64_t done[2];     /* reads, updates while it was measured */
-	uint64_t made[2];     /* ever */
+	/* Reads, updates: before and while it was measured */
+	uint64_t made[2][2];
 	int64_t gain;	      /* entries more than at the start */
 	struct hist *hist[2]; /* reads, updates */
 };
@@ -90,21 +90,24 @@ static int look(struct member *m, void *t, uint64_t key)
 static int operate(struct member *m, void *t, int measured)
 {
 	const struct nr_round *r = m->team->round;
-	uint64_t random = nr_random(&m->random), start = 0;
-	uint64_t key = nr_key(r->keys, &m->random);
-	int write = nr_below((uint32_t)random, 100) < r->writes;
-	int timed = !--m->until_sample, err;
+	uint64_t key = nr_key(r->keys, &m->random), random, start = 0;
+	int timed = !--m->until_sample, write = 0, put = 0, err;
 
+	/* What is drawn for nothing is a part of every lookup's cost, too. */
+	if (r->writes) {
+		random = nr_random(&m->random);
+		write = nr_below((uint32_t)random, 100) < r->writes;
+		put = (int)(random >> 63);
+	}
 	if (timed)
 		start = clock_ticks();
-	err = write ? update(m, t, key, random >> 63) : look(m, t, key);
+	err = write ? update(m, t, key, put) : look(m, t, key);
 	if (timed) {
 		m->until_sample = r->sample;
 		if (measured)
 			lat_record(m->hist[write], clock_ticks() - start);
 	}
-	m->made[write]++;
-	m->done[write] += (unsigned)measured;
+	m->made[measured][write]++;
 	return err;
 }
 
@@ -267,10 +270,10 @@ static void finish(struct member *m, unsigned n, struct nr_result *to)
 {
 	for (unsigned i = 0; i < n; i++) {
 		pthread_join(m[i].thread, NULL);
-		to->reads += m[i].done[0];
-		to->updates += m[i].done[1];
-		to->made_reads += m[i].made[0];
-		to->made_updates += m[i].made[1];
+		to->reads += m[i].made[1][0];
+		to->updates += m[i].made[1][1];
+		to->made_reads += m[i].made[0][0] + m[i].made[1][0];
+		to->made_updates += m[i].made[0][1] + m[i].made[1][1];
 		to->expected += (uint64_t)m[i].gain;
 		lat_merge(&to->read, m[i].hist[0]);
 		lat_merge(&to->update, m[i].hist[1]);

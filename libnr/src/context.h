@@ -117,6 +117,15 @@ static inline void context_read_begin(struct nr_context *c)
 	rlock_read_begin(&c->reader, &r->lock);
 }
 
+/* ... without waiting; 0: it is behind, or a writer is there. */
+static inline int context_read_try(struct nr_context *c)
+{
+	struct replica *r = c->replica;
+
+	return likely(caught_up(r, log_done(c->log))) &&
+	       likely(rlock_read_try(&c->reader, &r->lock));
+}
+
 static inline void context_read_end(struct nr_context *c)
 {
 	rlock_read_end(&c->reader);

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "util.h"
+
 static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 {
 #ifdef __SIZEOF_INT128__
@@ -30,11 +32,24 @@ static inline uint64_t hash_mix(uint64_t a, uint64_t b)
 #endif
 }
 
+/* What hash_bytes() returns for a word's bytes */
+static inline uint64_t hash_word(uint64_t word, uint64_t seed)
+{
+	uint64_t h = seed ^ UINT64_C(0xa0761d6478bd642f);
+
+	h = hash_mix(h ^ word, UINT64_C(0xe7037ed1a0b428db));
+	return hash_mix(h ^ sizeof(word), UINT64_C(0x589965cc75374cc3));
+}
+
 static inline uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
 {
 	const unsigned char *at = bytes;
 	uint64_t h = seed ^ UINT64_C(0xa0761d6478bd642f), word, n = len;
 
+	if (likely(len == sizeof(word))) {
+		memcpy(&word, at, sizeof(word));
+		return hash_word(word, seed);
+	}
 	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
 		memcpy(&word, at, sizeof(word));
 		h = hash_mix(h ^ word, UINT64_C(0xe7037ed1a0b428db));

@@ -91,16 +91,27 @@ NR_PUBLIC int nr_map_wait(struct nr_map_context *c, struct nr_done *done,
 
 /* ---- reads -------------------------------------------------------------- */
 
+/* Into @value, as much as there is room for: nr_map_get()'s result */
+static int take(const struct table_entry *e, void *value, size_t room)
+{
+	size_t n = e->vlen < room ? e->vlen : room;
+
+	if (n)
+		memcpy(value, e->value, n);
+	return (int)e->vlen;
+}
+
 /*
  * What a program does most, so without a call from here to the table. Where the
  * entry is it knows before it has the lock, and does not wait for either alone.
  */
-NR_PUBLIC int nr_map_get(struct nr_map_context *c, const void *key, size_t klen,
-			 void *value, size_t room)
+static __attribute__((noinline)) int get_bytes(struct nr_map_context *c,
+					       const void *key, size_t klen,
+					       void *value, size_t room)
 {
+	struct table_key k = { .bytes = key, .len = (uint32_t)klen };
 	struct nr_context *context = c->base.context;
 	const struct table *t = context->replica->object;
-	struct table_key k = { .bytes = key, .len = (uint32_t)klen };
 	struct table_entry e;
 	int ret = -ENOENT;
 
@@ -109,18 +120,81 @@ NR_PUBLIC int nr_map_get(struct nr_map_context *c, const void *key, size_t klen,
 	k.hash = hash_bytes(key, klen, map_seed(c));
 	table_prefetch(t, k.hash);
 	context_read_begin(context);
-	if (likely(table_find_in(t, table_bucket(t, k.hash), &k, &e))) {
-		size_t n = e.vlen < room ? e.vlen : room;
-
-		/* Most often, and then it is one instruction. */
-		if (likely(n == sizeof(uint64_t)))
-			memcpy(value, e.value, sizeof(uint64_t));
-		else if (n)
-			memcpy(value, e.value, n);
-		ret = (int)e.vlen;
-	}
+	if (table_find_in(t, table_bucket(t, k.hash), &k, &e))
+		ret = take(&e, value, room);
 	context_read_end(context);
 	return ret;
+}
+
+/*
+ * Likewise, of a key that is a word: the fewer instructions this has, the more
+ * lookups a processor has under way while it waits for memory. So what is rare
+ * is called where there is nothing else left to do, and nothing has to be saved
+ * for that.
+ */
+static __attribute__((noinline)) int
+end_elsewhere(struct nr_map_context *c, const void *key, void *value,
+	      size_t room, struct bucket *b, uint64_t hash)
+{
+	const struct table_key k = { hash, key, sizeof(uint64_t) };
+	const struct table *t = c->base.context->replica->object;
+	struct table_entry e;
+	int ret = table_find_in(t, b, &k, &e) ? take(&e, value, room) : -ENOENT;
+
+	context_read_end(c->base.context);
+	return ret;
+}
+
+/* From where the lock has been had */
+static inline int get_locked(struct nr_map_context *c, const void *key,
+			     void *value, size_t room, uint64_t hash)
+{
+	const struct table *t = c->base.context->replica->object;
+	struct bucket *b = table_bucket(t, hash);
+	uint64_t word, got;
+
+	memcpy(&word, key, sizeof(word));
+	if (likely(room >= sizeof(got)) &&
+	    table_find_word(b, hash, word, &got)) {
+		memcpy(value, &got, sizeof(got));
+		context_read_end(c->base.context);
+		return sizeof(got);
+	}
+	if (slots_like(b, hash) || has_list(b))
+		return end_elsewhere(c, key, value, room, b, hash);
+	context_read_end(c->base.context);
+	return -ENOENT;
+}
+
+static cold __attribute__((noinline)) int get_slowly(struct nr_map_context *c,
+						     const void *key,
+						     void *value, size_t room,
+						     uint64_t hash)
+{
+	context_read_begin(c->base.context);
+	return get_locked(c, key, value, room, hash);
+}
+
+static inline int get_word(struct nr_map_context *c, const void *key,
+			   void *value, size_t room)
+{
+	struct nr_context *context = c->base.context;
+	uint64_t word, hash;
+
+	memcpy(&word, key, sizeof(word));
+	hash = hash_word(word, map_seed(c));
+	table_prefetch(context->replica->object, hash);
+	if (unlikely(!context_read_try(context)))
+		return get_slowly(c, key, value, room, hash);
+	return get_locked(c, key, value, room, hash);
+}
+
+NR_PUBLIC int nr_map_get(struct nr_map_context *c, const void *key, size_t klen,
+			 void *value, size_t room)
+{
+	return likely(klen == sizeof(uint64_t))
+		       ? get_word(c, key, value, room)
+		       : get_bytes(c, key, klen, value, room);
 }
 
 static void ask_count(const void *object, struct pooled_query *q)

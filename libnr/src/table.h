@@ -54,8 +54,11 @@ struct bucket {
 
 struct table {
 	uint64_t count;
-	struct bucket *buckets; /* 2^bits */
-	struct bucket *old;	/* 2^old_bits; those from `moved` on are used */
+	/* 2^bits; the hash's bits in `mask`, which is 2^bits - 1, say which. */
+	struct bucket *buckets;
+	uint64_t mask;
+	struct bucket *old; /* likewise; those from `moved` on are used */
+	uint64_t old_mask;
 	uint32_t bits;
 	uint32_t old_bits;
 	uint64_t moved;

@@ -19,10 +19,16 @@
 #endif
 #define BITS_MAX 40u
 
+static uint64_t mask_of(uint32_t bits)
+{
+	return (UINT64_C(1) << bits) - 1;
+}
+
 int table_init(struct table *t, uint64_t seed)
 {
 	t->buckets = mem_policy_alloc(table_bytes(BITS_FIRST));
 	t->bits = BITS_FIRST;
+	t->mask = mask_of(BITS_FIRST);
 	t->seed = seed;
 	return t->buckets ? 0 : -ENOMEM;
 }
@@ -67,7 +73,7 @@ void table_fini(struct table *t)
 
 static struct bucket *new_bucket(const struct table *t, uint64_t hash)
 {
-	return &t->buckets[index_of(hash, t->bits)];
+	return &t->buckets[hash & t->mask];
 }
 
 static void move_slots(struct table *t, const struct bucket *b)
@@ -156,8 +162,10 @@ void table_add(struct table *t, struct bucket *buckets, uint32_t bits)
 {
 	t->old = t->buckets;
 	t->old_bits = t->bits;
+	t->old_mask = t->mask;
 	t->moved = 0;
+	t->bits = bits;
 	/* Relaxed: table_prefetch() makes do with whatever it finds. */
 	__atomic_store_n(&t->buckets, buckets, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->bits, bits, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->mask, mask_of(bits), __ATOMIC_RELAXED);
 }

@@ -23,12 +23,12 @@ arena_ref *table_find_link(const struct table *t, struct bucket *b,
 static inline struct bucket *table_bucket(const struct table *t, uint64_t hash)
 {
 	if (unlikely(t->old != NULL)) {
-		uint64_t i = index_of(hash, t->old_bits);
+		uint64_t i = hash & t->old_mask;
 
 		if (i >= t->moved)
 			return &t->old[i];
 	}
-	return &t->buckets[index_of(hash, t->bits)];
+	return &t->buckets[hash & t->mask];
 }
 
 /*
@@ -41,7 +41,7 @@ static inline void table_prefetch(const struct table *t, uint64_t hash)
 	uintptr_t at =
 		(uintptr_t)__atomic_load_n(&t->buckets, __ATOMIC_RELAXED);
 
-	at += index_of(hash, __atomic_load_n(&t->bits, __ATOMIC_RELAXED)) *
+	at += (hash & __atomic_load_n(&t->mask, __ATOMIC_RELAXED)) *
 	      sizeof(struct bucket);
 	__builtin_prefetch((const void *)at);
 	__builtin_prefetch((const void *)(at + sizeof(struct bucket) / 2));
@@ -73,6 +73,28 @@ static inline unsigned table_find_slot(const struct table *t,
 			return i;
 	}
 	return TABLE_SLOTS;
+}
+
+/*
+ * The value of a key that is a word, if it is one, too, and both lie in the
+ * table: 1. Else 0, and table_find_in() knows.
+ */
+static inline int table_find_word(const struct bucket *b, uint64_t hash,
+				  uint64_t key, uint64_t *value)
+{
+	const unsigned char words = sizeof(key) << 4 | sizeof(*value);
+	uint64_t like = slots_like(b, hash);
+
+	for (; like; like &= like - 1) {
+		unsigned i = first_of(like);
+
+		if (likely(b->slots[i].words[0] == key &&
+			   b->kinds[i] == words)) {
+			*value = b->slots[i].words[1];
+			return 1;
+		}
+	}
+	return 0;
 }
 
 /* Readable until the table is next changed; 0: it is not in @b, where it goes.

@@ -12,12 +12,6 @@ _Static_assert(sizeof(struct bucket) == 128, "two lines, and no more");
 
 #define LAST (TABLE_SLOTS - 1)
 
-/* The bucket of a hash among 2^@bits */
-static inline uint64_t index_of(uint64_t hash, uint32_t bits)
-{
-	return hash & ((UINT64_C(1) << bits) - 1);
-}
-
 /* ---- tags --------------------------------------------------------------- */
 
 #define TAG_USED 0x80u
