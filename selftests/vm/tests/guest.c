@@ -207,7 +207,8 @@ bool state_as_kept(void)
 	return same;
 }
 
-unsigned long long exits(const char *reason)
+/* Of @reason or (NULL) of any, and not of @but */
+static unsigned long long sum_of(const char *reason, const char *but)
 {
 	char *text = read_file(DEBUG "exits"), *line, *at = text;
 	unsigned long long sum = 0;
@@ -217,11 +218,22 @@ unsigned long long exits(const char *reason)
 		char name[32];
 
 		if (sscanf(line, "%*d %*s %31s %llu", name, &n) == 2 &&
-		    (!reason || !strcmp(reason, name)))
+		    (!reason || !strcmp(reason, name)) &&
+		    (!but || strcmp(but, name)))
 			sum += n;
 	}
 	free(text);
 	return sum;
+}
+
+unsigned long long exits(const char *reason)
+{
+	return sum_of(reason, NULL);
+}
+
+unsigned long long exits_but_cpuid(void)
+{
+	return sum_of(NULL, "cpuid");
 }
 
 char *exits_text(void)
