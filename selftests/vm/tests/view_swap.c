@@ -90,13 +90,38 @@ static bool advise(int advice)
 	       SIZE;
 }
 
-/*
- * Has the taker done all of it? With one CPU it may get that little of it for a
- * while, and the kernel may find no huge page at once.
- */
-static bool has_taken(void)
+/* Pages that went out and came in */
+struct swapped {
+	unsigned long long out, in;
+};
+
+static unsigned long long counter(const char *name)
 {
-	return taker.taken > 2 && taker.collapsed;
+	char *text = read_file("/proc/vmstat"), *at = strstr(text, name);
+	const unsigned long long n =
+		at ? strtoull(at + strlen(name), NULL, 10) : 0;
+
+	free(text);
+	return n;
+}
+
+static struct swapped swapped_since(struct swapped from)
+{
+	return (struct swapped){ counter("pswpout ") - from.out,
+				 counter("pswpin ") - from.in };
+}
+
+/*
+ * Has all of it been done? With one CPU the taker may get that little of it for
+ * a while; the kernel may find no huge page at once, and does not take out what
+ * somebody else is at.
+ */
+static bool has_taken(struct swapped from)
+{
+	const struct swapped now = swapped_since(from);
+
+	return taker.taken > 2 && taker.collapsed && now.out > PAGES &&
+	       now.in > PAGES;
 }
 
 /* Two of them, so one from its beginning to its end */
@@ -127,16 +152,6 @@ static void *takes(void *unused)
 	return unused;
 }
 
-static unsigned long long counter(const char *name)
-{
-	char *text = read_file("/proc/vmstat"), *at = strstr(text, name);
-	const unsigned long long n =
-		at ? strtoull(at + strlen(name), NULL, 10) : 0;
-
-	free(text);
-	return n;
-}
-
 /* mkswap(8): the first page says how many there are. */
 static void swap_on(void)
 {
@@ -160,7 +175,8 @@ static void swap_on(void)
 int main(int argc, char **argv)
 {
 	const unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
-	unsigned long long out, in, wrong = 0, within = 0;
+	unsigned long long wrong = 0, within = 0;
+	struct swapped before, swapped;
 	struct view_caller caller;
 	struct view_way way;
 	pthread_t thread;
@@ -178,15 +194,15 @@ int main(int argc, char **argv)
 	if (view_way(&caller, new_link(conn, 0), &way))
 		give_up("a way in");
 	taker.pidfd = (int)syscall(SYS_pidfd_open, server, 0);
-	out = counter("pswpout ");
-	in = counter("pswpin ");
+	before = swapped_since((struct swapped){ 0 });
 	/* At rest: all of it is out, and comes back. */
-	ok(advise(MADV_PAGEOUT) && counter("pswpout ") - out >= PAGES / 2,
+	ok(advise(MADV_PAGEOUT) && swapped_since(before).out >= PAGES / 2,
 	   "a server's memory is swapped out");
 	if (pthread_create(&thread, NULL, takes, NULL))
 		give_up("pthread_create");
 	for (unsigned i = 0;
-	     !err && (i < rounds || (!has_taken() && i < 100 * rounds)); i++) {
+	     !err && (i < rounds || (!has_taken(before) && i < 100 * rounds));
+	     i++) {
 		const uint64_t step = i % 2 ? 1 + i % 37 : 1;
 		struct view_msg m = { .word = { 0, n, step, i % step } };
 
@@ -198,15 +214,16 @@ int main(int argc, char **argv)
 	}
 	taker.stop = 1;
 	pthread_join(thread, NULL);
-	out = counter("pswpout ") - out;
-	in = counter("pswpin ") - in;
+	swapped = swapped_since(before);
 	ok(!err && !wrong, "%u calls, and each page is as it was left",
 	   taker.calls);
 	note("%d, %llu wrong", err, wrong);
 	ok(within, "some of them within the view");
 	note("%llu", within);
-	ok(taker.taken && out > PAGES && in > PAGES, "while it is taken");
-	note("%u times, %llu pages out, %llu in", taker.taken, out, in);
+	ok(taker.taken > 2 && swapped.out > PAGES && swapped.in > PAGES,
+	   "while it is taken");
+	note("%u times, %llu pages out, %llu in", taker.taken, swapped.out,
+	     swapped.in);
 	ok(taker.collapsed, "and made of huge pages");
 	note("%u times, %s", taker.collapsed, strerror(taker.err));
 	close(way.link);
